@@ -1,0 +1,1 @@
+"""What is learnt: networks, samples, training, pipelines and metrics (pure)."""

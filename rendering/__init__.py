@@ -1,0 +1,1 @@
+"""What is geometry: camera, meshes, face models, fitting and rasterizers (pure)."""

@@ -1,0 +1,97 @@
+"""The native linear face model: 50 identity and 25 expression modes over one mesh.
+
+Model axes equal camera axes (rendering/camera.py) with the face looking along -z, towards the camera:
++x is the image's right (the subject's left), +y down, +z from the nose to the back of the head. So
+rotation 0 is a frontal face. Lengths are metres; the origin lies inside the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+IDENTITY_MODES = 50
+EXPRESSION_MODES = 25
+LANDMARKS = 478
+
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceModel:
+    """A linear 3D morphable model (3DMM) in the native format."""
+
+    mean: Float32
+    """Mean vertices, (V, 3) m."""
+    triangles: Int32
+    """Vertex ids, (F, 3), counter-clockwise seen from outside."""
+    identity_basis: Float32
+    """(50, V, 3) m, one standard deviation each: coefficients are N(0, 1)."""
+    expression_basis: Float32
+    """(25, V, 3) m, one standard deviation each; coefficient 0 is the neutral face."""
+    skin_triangles: Int32
+    """Ids of the triangles of visible facial skin, (S,): where depth is published. Without ears,
+    scalp, eyes, mouth interior and the throat below the chin."""
+    landmark_triangles: Int32
+    """Triangle of each MediaPipe landmark, (478,); -1 where the model has no such point."""
+    landmark_barycentrics: Float32
+    """Barycentric coordinates in that triangle, (478, 3)."""
+    name: str
+    provenance: str
+    """Where it comes from, and the digests of its source files."""
+    licence: str
+
+    def vertices(self, identity: Float32, expression: Float32) -> Float32:
+        """Head-space vertices: identity (50,), expression (N, 25) -> (N, V, 3) m."""
+        neutral = self.mean + np.tensordot(identity, self.identity_basis, axes=1)
+        return np.asarray(
+            neutral + np.tensordot(expression, self.expression_basis, axes=1), dtype=np.float32
+        )
+
+    def landmark_points(self, vertices: Float32) -> Float32:
+        """The 478 landmarks on given vertices: (N, V, 3) -> (N, 478, 3) m; NaN where not embedded."""
+        corners = self.triangles[self.landmark_triangles]
+        points = np.einsum("lk,nlkc->nlc", self.landmark_barycentrics, vertices[:, corners])
+        points[:, self.landmark_triangles < 0] = np.nan
+        return np.asarray(points, dtype=np.float32)
+
+
+def face_model_arrays(face_model: FaceModel) -> dict[str, NDArray[np.generic]]:
+    """The arrays of the native .npz file (text as unicode arrays; no objects, no pickles)."""
+    return {
+        field.name: np.asarray(getattr(face_model, field.name)) for field in fields(face_model)
+    }
+
+
+def face_model_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> FaceModel:
+    """Build and check a face model from the arrays of its file.
+
+    Raises:
+        ValueError: an array is missing or has the wrong shape; the message names it.
+    """
+    missing = [field.name for field in fields(FaceModel) if field.name not in arrays]
+    if missing:
+        raise ValueError(f"face model file lacks {missing}; rebuild it with build-face-model")
+    text = {name: str(arrays[name]) for name in ("name", "provenance", "licence")}
+    numeric = {
+        field.name: np.ascontiguousarray(arrays[field.name])
+        for field in fields(FaceModel)
+        if field.name not in text
+    }
+    vertex_count = len(numeric["mean"])
+    expected = {
+        "mean": (vertex_count, 3),
+        "triangles": (len(numeric["triangles"]), 3),
+        "identity_basis": (IDENTITY_MODES, vertex_count, 3),
+        "expression_basis": (EXPRESSION_MODES, vertex_count, 3),
+        "landmark_triangles": (LANDMARKS,),
+        "landmark_barycentrics": (LANDMARKS, 3),
+    }
+    for name, shape in expected.items():
+        if numeric[name].shape != shape:
+            raise ValueError(f"face model array {name} is {numeric[name].shape}, need {shape}")
+    return FaceModel(**numeric, **text)  # type: ignore[arg-type]
