@@ -62,9 +62,7 @@ class FaceModel:
 
 def face_model_arrays(face_model: FaceModel) -> dict[str, NDArray[np.generic]]:
     """The arrays of the native .npz file (text as unicode arrays; no objects, no pickles)."""
-    return {
-        field.name: np.asarray(getattr(face_model, field.name)) for field in fields(face_model)
-    }
+    return {field.name: np.asarray(getattr(face_model, field.name)) for field in fields(face_model)}
 
 
 def face_model_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> FaceModel:
