@@ -10,9 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 
-class ManifestRow(
-    BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-):
+class ManifestRow(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False):
     """One source of a dataset version: published, or quarantined with a reason."""
 
     clip_id: str

@@ -48,9 +48,7 @@ class FaceModel:
     def vertices(self, identity: Float32, expression: Float32) -> Float32:
         """Head-space vertices: identity (50,), expression (N, 25) -> (N, V, 3) m."""
         neutral = self.mean + np.tensordot(identity, self.identity_basis, axes=1)
-        return np.asarray(
-            neutral + np.tensordot(expression, self.expression_basis, axes=1), dtype=np.float32
-        )
+        return np.asarray(neutral + np.tensordot(expression, self.expression_basis, axes=1), dtype=np.float32)
 
     def landmark_points(self, vertices: Float32) -> Float32:
         """The 478 landmarks on given vertices: (N, V, 3) -> (N, 478, 3) m; NaN where not embedded."""
