@@ -43,12 +43,12 @@ def clip_space(vertices: Tensor, camera: Camera) -> Tensor:
     nvdiffrast's first row is y = -1, so that y down needs no flip: row 0 of its result is the top row.
     """
     x, y, z = vertices.unbind(-1)
-    far = 2 * float(z.max()) + NEAR_M
+    near, far = max(NEAR_M, float(z.min()) / 2), 2 * float(z.max()) + NEAR_M
     return torch.stack(
         [
             (2 * camera.center_x_px / camera.width - 1) * z + 2 * camera.focal_x_px / camera.width * x,
             (2 * camera.center_y_px / camera.height - 1) * z + 2 * camera.focal_y_px / camera.height * y,
-            ((far + NEAR_M) * z - 2 * far * NEAR_M) / (far - NEAR_M),
+            ((far + near) * z - 2 * far * near) / (far - near),
             z,
         ],
         dim=-1,
