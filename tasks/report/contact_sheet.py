@@ -1,0 +1,166 @@
+"""Pictures of a clip's frames: arrays in, small square RGB tiles out."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import cv2
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from rendering.camera import Camera
+from rendering.rasterize import rasterize
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) RGB."""
+Array = NDArray[np.floating[Any]]
+
+TILE_PX = 168
+CONTOUR_MM = 10.0
+"""Depth tiles carry a line at each multiple of this distance."""
+DEPTH_COLORS: Image = matplotlib.colormaps["viridis_r"](np.arange(256), bytes=True)[:, :3]
+"""Perceptually even colours, (256, 3): near is bright, far is dark."""
+WEBP_QUALITY = 74
+
+LANDMARK_LINES: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
+    "right eye": ((86, 204, 242), (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)),
+    "left eye": (
+        (86, 204, 242),
+        (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+    ),
+    "outer lips": (
+        (255, 139, 148),
+        (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
+    ),
+    "inner lips": (
+        (255, 214, 102),
+        (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
+    ),
+}
+"""Closed lines of MediaPipe landmarks that say most about a fit, with their colours."""
+
+LIGHT = np.array([-0.35, -0.55, -0.76])
+"""Direction to the light of the mesh tile, camera axes: from above the viewer's left shoulder."""
+CLAY = np.array([150.0, 190.0, 235.0])
+
+
+def shown_frames(frames: int, columns: int) -> tuple[int, ...]:
+    """Frames in the middle of equal parts of the clip, so that pictures sit above their time."""
+    columns = min(columns, frames)
+    return tuple(int((index + 0.5) * frames / columns) for index in range(columns))
+
+
+def square_tile(image: Image, *, side: int = TILE_PX) -> Image:
+    """The whole image in a square with dark bars where it is not square."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    tile = np.full((side, side, 3), 24, dtype=np.uint8)
+    top, left = (side - size[1]) // 2, (side - size[0]) // 2
+    tile[top : top + size[1], left : left + size[0]] = small
+    return tile
+
+
+def source_tile(frame: Image, crop_transform: Array, *, crop_px: int, side: int = TILE_PX) -> Image:
+    """The source frame with the crop square drawn in; crop pixel = crop_transform (3, 3) @ source pixel."""
+    fine = square_tile(frame, side=2 * side)
+    height, width = frame.shape[:2]
+    scale = 2 * side / max(height, width)
+    corners = np.array([[0, 0, 1], [crop_px, 0, 1], [crop_px, crop_px, 1], [0, crop_px, 1]], dtype=np.float64)
+    inside = (np.linalg.inv(crop_transform) @ corners.T)[:2].T
+    margin = np.array([2 * side - width * scale, 2 * side - height * scale]) / 2
+    _draw_closed(fine, inside * scale + margin, (255, 255, 255), thickness=3)
+    return square_tile(fine, side=side)
+
+
+def landmark_tile(crop: Image, landmarks: Array, *, side: int = TILE_PX) -> Image:
+    """The crop, dimmed, with its landmarks (478, 2 or 3) in crop pixels; NaN landmarks are left out."""
+    fine = square_tile(crop, side=2 * side)
+    fine = np.asarray(fine * 0.62, dtype=np.uint8)
+    points = landmarks[:, :2] * (2 * side / max(crop.shape[:2]))
+    for x, y in points[np.isfinite(points).all(axis=1)]:
+        cv2.circle(fine, (round(float(x) * 16), round(float(y) * 16)), 20, (255, 255, 255), -1, cv2.LINE_AA, 4)
+    for color, loop in LANDMARK_LINES.values():
+        if np.isfinite(points[list(loop)]).all():
+            _draw_closed(fine, points[list(loop)], color, thickness=2)
+    return square_tile(fine, side=side)
+
+
+def mesh_tile(
+    crop: Image, vertices_m: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera, *, side: int = TILE_PX
+) -> Image:
+    """The crop under the mesh as shaded clay; vertices (V, 3) m and camera are the crop's.
+
+    Triangles of the facial skin leave the eyes and the mouth open, where the image shows how well lids
+    and lips agree.
+    """
+    scale = 2 * side / camera.width
+    fine = camera.cropped(np.diag([scale, scale, 1.0]), 2 * side, 2 * side)
+    raster = rasterize(vertices_m[None], triangles, fine)
+    covered = raster.triangle_id[0] >= 0
+    corners = vertex_normals(vertices_m, triangles)[triangles[raster.triangle_id[0][covered]]]
+    normals = np.einsum("pk,pkc->pc", raster.barycentrics[0][covered], corners)
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    shading = 0.25 + 0.85 * np.clip(normals @ LIGHT, 0.0, None)
+    image = square_tile(crop, side=2 * side).astype(np.float64)
+    image[covered] = 0.2 * image[covered] + 0.8 * np.clip(shading[:, None] * CLAY, 0.0, 255.0)
+    return square_tile(image.astype(np.uint8), side=side)
+
+
+def vertex_normals(vertices_m: Array, triangles: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Unit normals, area weighted, outward for counter-clockwise triangles: (V, 3) m -> (V, 3)."""
+    corners = vertices_m[triangles].astype(np.float64)
+    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    weights = np.repeat(faces, 3, axis=0)
+    normals = np.stack(
+        [np.bincount(triangles.ravel(), weights[:, axis], minlength=len(vertices_m)) for axis in range(3)], axis=-1
+    )
+    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12))
+
+
+def depth_tile(crop: Image, depth_m: Array, *, near_m: float, far_m: float, side: int = TILE_PX) -> Image:
+    """Depth (H, W) m, 0 = no surface, in colours from near to far, with contour lines, over the dark crop."""
+    size = (side, side)
+    surface = (depth_m > 0).astype(np.float32)
+    cover = cv2.resize(surface, size, interpolation=cv2.INTER_AREA)
+    # Averaged over the surface alone, so that the edge is not pulled towards 0.
+    mean_m = cv2.resize(depth_m.astype(np.float32), size, interpolation=cv2.INTER_AREA) / np.maximum(cover, 1e-6)
+    level = np.clip((mean_m - near_m) / max(far_m - near_m, 1e-6), 0.0, 1.0)
+    colors = DEPTH_COLORS[np.rint(level * 255).astype(np.int64)].astype(np.float64)
+    colors[_contours((mean_m - near_m) * 1000.0, cover > 0.5)] *= 0.72
+    grey = cv2.cvtColor(square_tile(crop, side=side), cv2.COLOR_RGB2GRAY)[..., None] * 0.3
+    return np.asarray(grey + cover[..., None] * (colors - grey)).astype(np.uint8)
+
+
+def mask_tile(crop: Image, mask: Image, *, side: int = TILE_PX) -> Image:
+    """The crop where the mask (H, W), 0 or 255, is set; the rest grey and dark, with a line between."""
+    tile = square_tile(crop, side=side)
+    cover = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)[..., None] / 255.0
+    grey = cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)[..., None] * 0.3
+    image = (grey + cover * (tile - grey)).astype(np.uint8)
+    outlines, _ = cv2.findContours((cover[..., 0] > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(image, outlines, -1, (120, 220, 160), 1, cv2.LINE_AA)
+    return image
+
+
+def data_uri(tile: Image) -> str:
+    """The tile as a WebP data URI."""
+    _, encoded = cv2.imencode(".webp", tile[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
+    return f"data:image/webp;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"
+
+
+def _contours(depth_mm: Array, surface: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels where the depth steps over a multiple of CONTOUR_MM towards the right or lower neighbour."""
+    band = np.floor(depth_mm / CONTOUR_MM)
+    line = np.zeros(band.shape, dtype=bool)
+    line[:, :-1] |= (band[:, :-1] != band[:, 1:]) & surface[:, :-1] & surface[:, 1:]
+    line[:-1] |= (band[:-1] != band[1:]) & surface[:-1] & surface[1:]
+    return line
+
+
+def _draw_closed(image: Image, points: Array, color: tuple[int, int, int], *, thickness: int) -> None:
+    fixed = np.rint(points * 16).astype(np.int32).reshape(-1, 1, 2)
+    cv2.polylines(image, [fixed], True, color, thickness, cv2.LINE_AA, 4)

@@ -1,0 +1,127 @@
+"""A histogram as inline SVG: titled axes, round bins, whole-number counts, one tick for each clip."""
+
+from __future__ import annotations
+
+import math
+
+from markupsafe import Markup
+
+from tasks.report.histograms import Histogram
+from tasks.report.svg import drawing, element, text
+
+WIDTH, HEIGHT = 360.0, 216.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 18.0, 52.0
+RUG = 7.0
+"""Height of the clips' own ticks under the axis."""
+MOST_MARKS = 200
+"""With more clips than this the ticks would only be a bar."""
+
+
+def draw_histogram(histogram: Histogram) -> Markup:
+    """The whole picture."""
+    totals = [sum(bars) for bars in zip(*histogram.counts, strict=True)]
+    step = _count_step(max(totals))
+    top = math.ceil(max(totals) / step) * step
+    return drawing(
+        _count_axis(top, step),
+        *_bars(histogram, top),
+        _rug(histogram),
+        _value_axis(histogram),
+        *_lines(histogram),
+        width=WIDTH,
+        height=HEIGHT,
+        label=f"Histogram of {histogram.clips} clips: {histogram.title}, {histogram.axis}",
+        class_="chart",
+    )
+
+
+def _x(histogram: Histogram, value: float) -> float:
+    low, high = histogram.edges[0], histogram.edges[-1]
+    return LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low)
+
+
+def _y(count: float, top: int) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * count / top
+
+
+def _count_step(highest: int) -> int:
+    """A whole step that gives at most four intervals."""
+    rough = max(1.0, highest / 4)
+    power = 10 ** math.floor(math.log10(rough))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+
+
+def _count_axis(top: int, step: int) -> Markup:
+    marks: list[Markup] = []
+    for count in range(0, top + 1, step):
+        y = _y(count, top)
+        marks.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="axis" if count == 0 else "grid"))
+        marks.append(text(str(count), LEFT - 7, y + 3.5, class_="tick", anchor="end"))
+    marks.append(text("clips", LEFT - 7, TOP - 8, class_="tick", anchor="end"))
+    return element("g", *marks)
+
+
+def _bars(histogram: Histogram, top: int) -> list[Markup]:
+    bars = []
+    for index in range(len(histogram.edges) - 1):
+        low, high = histogram.edges[index], histogram.edges[index + 1]
+        left, right = _x(histogram, low), _x(histogram, high)
+        below = 0
+        for number, counts in enumerate(histogram.counts):
+            if not counts[index]:
+                continue
+            above = below + counts[index]
+            name = f" {histogram.labels[number]}" if histogram.labels[number] else ""
+            bars.append(
+                element(
+                    "rect",
+                    element("title", f"{low:g} to {high:g}: {counts[index]} clips{name}"),
+                    x=left + 0.75,
+                    y=_y(above, top),
+                    width=right - left - 1.5,
+                    height=_y(below, top) - _y(above, top),
+                    class_=f"bar series-{number}",
+                )
+            )
+            below = above
+    return bars
+
+
+def _rug(histogram: Histogram) -> Markup:
+    marks = histogram.marks if len(histogram.marks) <= MOST_MARKS else ()
+    top = HEIGHT - BOTTOM + 2
+    lines = [
+        element("line", x1=_x(histogram, value), x2=_x(histogram, value), y1=top, y2=top + RUG, class_="rug")
+        for value in marks
+    ]
+    return element("g", *lines)
+
+
+def _value_axis(histogram: Histogram) -> Markup:
+    every = math.ceil((len(histogram.edges) - 1) / 6)
+    base = HEIGHT - BOTTOM + 2 + RUG + 12
+    ticks = [
+        text(f"{edge:g}".replace("-", "−"), _x(histogram, edge), base, class_="tick", anchor="middle")
+        for edge in histogram.edges[::every]
+    ]
+    middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
+    return element("g", *ticks, text(histogram.axis, middle, HEIGHT - 10, class_="axis-title", anchor="middle"))
+
+
+def _lines(histogram: Histogram) -> list[Markup]:
+    lines = []
+    if histogram.median is not None:
+        lines.append(_line(histogram, histogram.median, "median", "median"))
+    if histogram.reference and histogram.edges[0] <= histogram.reference[0] <= histogram.edges[-1]:
+        lines.append(_line(histogram, *histogram.reference, "reference"))
+    return lines
+
+
+def _line(histogram: Histogram, value: float, label: str, class_: str) -> Markup:
+    x = _x(histogram, value)
+    anchor = "end" if x > WIDTH - RIGHT - 40 else "start" if x < LEFT + 20 else "middle"
+    return element(
+        "g",
+        element("line", x1=x, x2=x, y1=TOP - 2, y2=HEIGHT - BOTTOM, class_=class_),
+        text(label, x, TOP - 6, class_=f"{class_}-label", anchor=anchor),
+    )

@@ -1,0 +1,36 @@
+"""Text from data made safe to look at: nothing invisible, nothing that acts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories without a picture: controls, bidi overrides, surrogates, line separators."""
+
+
+def visible(text: object) -> str:
+    """The text with each character that has no picture written as its code: ESC -> ⟨U+001B⟩.
+
+    Undecodable bytes of a file name arrive as lone surrogates; their codes keep the page valid UTF-8.
+    """
+    return "".join(
+        f"⟨U+{ord(character):04X}⟩" if unicodedata.category(character) in UNSEEN else character
+        for character in str(text)
+    )
+
+
+def code_span(text: object) -> str:
+    """Markdown that shows the text literally, in tables too: no links, tags, emphasis or cell breaks."""
+    shown = visible(text).replace("|", "⟨U+007C⟩")
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    padding = " " if longest or not shown.strip() else ""
+    return f"{fence}{padding}{shown}{padding}{fence}"
+
+
+def code_block(text: str, *, language: str) -> str:
+    """A fenced Markdown block that the text cannot end."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
