@@ -54,6 +54,13 @@ class Stage:
     tools: tuple[str, ...]
     """Names of distributions and programs whose version is part of the key ("ffmpeg", "mediapipe")."""
     inputs: tuple[str, ...]
-    """Roles of the blobs it reads."""
+    """Roles of the blobs it reads; a clip that lacks one (speech without sound) skips the stage."""
     outputs: tuple[str, ...]
     """Roles of the files it may write."""
+    optional_inputs: tuple[str, ...] = ()
+    """Roles it reads where the clip has them."""
+    reads: tuple[str, ...] = ()
+    """Names of the values it reads where the clip has them; they are part of the key."""
+    per_video: bool = False
+    """Runs once for all clips of a source video. Its blobs are then called "<role>/<index>" and its
+    values {"clips": [the values of each clip]}; what it returns goes to every clip."""

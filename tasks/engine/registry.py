@@ -1,0 +1,32 @@
+"""The stages by name. Modules are imported on first use: a rebuild that runs nothing loads nothing heavy."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from tasks.stage import Stage
+
+STAGE_MODULES = {
+    "probe": "tasks.probe_media",
+    "resample": "tasks.resample_media",
+    "landmarks": "tasks.detect_landmarks",
+    "crop": "tasks.crop_clip",
+    "focal": "tasks.estimate_focal",
+    "fit": "tasks.fit_clip",
+    "depth": "tasks.render_depth",
+    "speech": "tasks.extract_speech",
+    "undistort": "tasks.undistort_capture",
+}
+"""Module of each stage; each has a constant STAGE."""
+
+WILD_STAGES = ("probe", "resample", "landmarks", "crop", "focal", "fit", "depth", "speech")
+STUDIO_STAGES = ("undistort", "depth")
+
+
+@cache
+def find_stage(name: str) -> Stage:
+    """The stage of that name, or the one that a module outside this list defines (its dotted name)."""
+    stage = import_module(STAGE_MODULES.get(name, name)).STAGE
+    assert isinstance(stage, Stage)
+    return stage

@@ -1,0 +1,73 @@
+"""The child process that runs stages: one job a line in, one answer a line out.
+
+A native crash, a hang or a memory leak in a decoder or detector costs one job, not the build. The
+parent (tasks/engine/worker_pool.py) sets limits, kills and restarts.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from tasks.engine.registry import find_stage
+from tasks.reasons import Rejected
+from tasks.stage import StageInput
+
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""The disk's fault, never the clip's."""
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer jobs until the parent closes the pipe."""
+    for line in requests:
+        before = _cpu_seconds()
+        answer = run_job(json.loads(line))
+        answer["cpu_s"] = _cpu_seconds() - before
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def run_job(job: dict[str, Any]) -> dict[str, Any]:
+    """Run one stage on one clip; the answer holds files and values, or what went wrong."""
+    stage = find_stage(job["stage"])
+    stage_input = StageInput(
+        blobs={role: Path(path) for role, path in job["blobs"].items()},
+        values=job["values"],
+        scratch=Path(job["scratch"]),
+    )
+    try:
+        output = stage.run(stage_input, stage.settings_type.model_validate(job["settings"]))
+    except Rejected as rejected:
+        return {"reason": str(rejected.reason), "detail": rejected.detail}
+    except OSError as error:
+        kind = "storage" if error.errno in STORAGE_ERRORS else "error"
+        return {kind: f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+    except Exception as error:  # becomes the clip's row as `crashed`, with this text
+        return {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+    return {
+        "files": {role: str(path) for role, path in output.files.items()},
+        "values": dict(output.values),
+    }
+
+
+def _cpu_seconds() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def main() -> None:
+    """Serve on the parent's pipes; whatever native code prints goes to the error stream."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()
