@@ -1,14 +1,20 @@
-"""Run one flow here and now: `portrait-rgbd build-dataset --clips FOLDER --store S --name real`."""
+"""Run one flow here and now: `portrait-rgbd build-dataset --clips FOLDER --store S --name real`.
+
+The flags are the flow's settings, its result is the last line on standard output, as JSON.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
 from importlib import import_module
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel
-from pydantic_settings import CliApp, CliSettingsSource
+from prefect import Flow
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import CliApp
+
+from flows.outcome import Outcome
+from tasks.engine.schedule import server_configured
 
 FLOWS = (
     "demo",
@@ -19,19 +25,47 @@ FLOWS = (
     "show-clip",
     "collect-garbage",
 )
-"""Command names; module flows.<name with underscores> holds the flow of that name."""
+"""Command names; the module flows.<name with underscores> holds the flow of that name."""
 
 USAGE = "usage: portrait-rgbd {" + ",".join(FLOWS) + "} [--help | settings]"
 
 
+def find_flow(name: str) -> Flow[[BaseModel], Outcome]:
+    """The flow behind a command."""
+    function = name.replace("-", "_")
+    flow: Flow[[BaseModel], Outcome] = getattr(import_module(f"flows.{function}"), function)
+    return flow
+
+
+def run_flow(flow: Flow[[BaseModel], Outcome], settings: BaseModel) -> Outcome:
+    """Run a flow: as a Prefect flow run where a server is configured, as a plain function otherwise."""
+    return flow(settings) if server_configured() else flow.fn(settings)
+
+
 def main() -> None:
-    """Read `<flow> <its settings as flags>` and run that flow; the last line printed is its result."""
+    """Read `<flow> <its settings as flags>` from the command line and run that flow."""
     name, *flags = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h"):
-        print(USAGE)
-        return
+        sys.exit(print(USAGE))  # noqa: T201  # the command line's own output
     if name not in FLOWS:
-        sys.exit(f"{name!r} is no flow\n{USAGE}")
-    result = run_flow(name, flags)
-    print(json.dumps(result.model_dump(mode="json")))
-    sys.exit(result.exit_code)
+        sys.exit(f"{name!r} is no command\n{USAGE}")
+    flow = find_flow(name)
+    settings_type: type[BaseModel] = get_type_hints(flow.fn)["settings"]
+    sys.argv[0] = f"portrait-rgbd {name}"
+    try:
+        outcome = run_flow(flow, CliApp.run(settings_type, cli_args=flags))
+    except ValidationError as invalid:
+        sys.exit("\n".join(_complaint(error) for error in invalid.errors()))
+    except (OSError, ValueError, LookupError) as fault:
+        sys.exit(f"{name}: {fault}")
+    print(outcome.model_dump_json())  # noqa: T201
+    sys.exit(outcome.exit_code)
+
+
+def _complaint(error: Any) -> str:
+    flag = "--" + ".".join(str(part).replace("_", "-") for part in error["loc"])
+    return f"{flag}: {error['msg']} (given {error['input']!r})"
+
+
+if __name__ == "__main__":
+    main()

@@ -102,7 +102,7 @@ def _work(clips: list[Clip], stage: Stage, recipe: Recipe, store: Store, worker:
             "settings": recipe.settings,
             "scratch": str(scratch),
         }
-        answer = worker.run(stage.name, job)
+        answer = worker.run(stage, job)
         _blame_the_disk(answer, scratch)
         outputs = {role: store.put_file(path) for role, path in sorted(answer.files.items())}
     return Action(

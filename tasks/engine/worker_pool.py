@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.reasons import Reason
-from tasks.stage import Json
+from tasks.stage import Json, Stage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -64,24 +64,24 @@ class Worker:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, stage: str, job: Mapping[str, Any]) -> Answer:
+    def run(self, stage: Stage, job: Mapping[str, Any]) -> Answer:
         """Run one job. A child that dies is tried once more, then the clip is `crashed`."""
+        line = json.dumps({"stage": stage.run.__module__, **job})
         for attempt in (1, 2):
             started = time.monotonic()
-            line = json.dumps({"stage": stage, **job})
             reply = self._ask(line)
             wall_s = time.monotonic() - started
             if reply is None:
                 self.stop()
-                detail = f"{stage} took longer than the limit of {self._limits.wall_s:g} s"
+                detail = f"{stage.name} took longer than the limit of {self._limits.wall_s:g} s"
                 return _failure(Reason.TIMEOUT, detail, wall_s)
             if reply:
-                return _answer(stage, json.loads(reply), wall_s)
+                return _answer(stage.name, json.loads(reply), wall_s)
             status = self._status()
             self.stop()
             if attempt == 1:
                 _empty(Path(job["scratch"]))
-        return _failure(Reason.CRASHED, f"{stage} ended its process twice ({status})", wall_s)
+        return _failure(Reason.CRASHED, f"{stage.name} ended its process twice ({status})", wall_s)
 
     def _ask(self, line: str) -> bytes | None:
         """The child's answer; b"" when it died, None when it took too long."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.engine.registry import find_stage
 from tasks.engine.worker_pool import Limits, StorageError, Worker
 from tasks.reasons import Reason
 
-STAGE = "tests.engine_stages.behaviour"
+STAGE = find_stage("tests.engine_stages.behaviour")
 
 
 @pytest.fixture(scope="module")
