@@ -54,7 +54,8 @@ class Stage:
     tools: tuple[str, ...]
     """Names of distributions and programs whose version is part of the key ("ffmpeg", "mediapipe")."""
     inputs: tuple[str, ...]
-    """Roles of the blobs it reads; a clip that lacks one (speech without sound) skips the stage."""
+    """Roles of the blobs it reads, "image/*" for all of a kind; a clip that lacks one (speech without sound)
+    skips the stage."""
     outputs: tuple[str, ...]
     """Roles of the files it may write."""
     optional_inputs: tuple[str, ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _work(clips: list[Clip], stage: Stage, recipe: Recipe, store: Store, worker:
             "settings": recipe.settings,
             "scratch": str(scratch),
         }
-        answer = worker.run(stage, job)
+        answer = _unchanged(worker.run(stage, job), clips, inputs)
         _blame_the_disk(answer, scratch)
         outputs = {role: store.put_file(path) for role, path in sorted(answer.files.items())}
     return Action(
@@ -134,7 +135,14 @@ def _after(clip: Clip, action: Action, key: str, *, reused: bool) -> Clip:
 
 
 def _lacks_input(clips: Sequence[Clip], stage: Stage) -> bool:
-    return any(role not in clip.blobs for clip in clips for role in stage.inputs)
+    return any(not _matching(clip, role) for clip in clips for role in stage.inputs)
+
+
+def _matching(clip: Clip, role: str) -> list[str]:
+    """The clip's roles that a stage's input names: itself, or all of "image/*"."""
+    if role.endswith("/*"):
+        return sorted(held for held in clip.blobs if held.startswith(role[:-1]))
+    return [role] if role in clip.blobs else []
 
 
 def _key(clips: Sequence[Clip], stage: Stage, recipe: Recipe) -> str:
@@ -143,12 +151,11 @@ def _key(clips: Sequence[Clip], stage: Stage, recipe: Recipe) -> str:
 
 def _inputs(clips: Sequence[Clip], stage: Stage) -> dict[str, str]:
     """Role -> digest of the files the stage reads; "<role>/<index>" where it takes several clips."""
-    roles = (*stage.inputs, *stage.optional_inputs)
     return {
         f"{role}/{index}" if stage.per_video else role: clip.blobs[role]
         for index, clip in enumerate(clips)
-        for role in roles
-        if role in clip.blobs
+        for declared in (*stage.inputs, *stage.optional_inputs)
+        for role in _matching(clip, declared)
     }
 
 
@@ -168,6 +175,19 @@ def _paths(clips: Sequence[Clip], stage: Stage, store: Store) -> dict[str, Path]
         role: own[role] if role in own else store.checked_blob(digest)
         for role, digest in _inputs(clips, stage).items()
     }
+
+
+def _unchanged(answer: Answer, clips: Sequence[Clip], inputs: Mapping[str, str]) -> Answer:
+    """The answer, or a verdict where a source file is no longer what was digested before the stage ran."""
+    own = {role: Path(path) for clip in clips for role, path in clip.files.items() if role in inputs}
+    try:
+        changed = [role for role, path in own.items() if digest_source(path) != inputs[role]]
+    except Rejected as rejected:
+        return replace(answer, files={}, values={}, reason=rejected.reason, detail=rejected.detail)
+    if changed:
+        detail = f"{changed[0]} changed while the clip was built; build again when it is whole"
+        return replace(answer, files={}, values={}, reason=Reason.UNREADABLE, detail=detail)
+    return answer
 
 
 def _blame_the_disk(answer: Answer, scratch: Path) -> None:
