@@ -15,6 +15,8 @@ from pydantic import BaseModel, PositiveFloat
 from tasks.engine.clip import Clip, Step
 from tasks.engine.registry import find_stage
 from tasks.engine.worker_pool import Answer, Limits, StorageError, Worker, borrow_worker
+from tasks.reasons import Reason, Rejected
+from tasks.sources.digest import digest_source
 from tasks.stage import Json, Stage
 from tasks.store.actions import TRANSIENT, Action, find_action, record_action
 from tasks.store.blobs import Store

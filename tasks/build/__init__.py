@@ -1,0 +1,1 @@
+"""From a catalogue of sources to a published version: what the build-dataset flow calls."""
