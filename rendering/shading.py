@@ -211,7 +211,7 @@ _SRGB8 = _srgb8_table()
 
 
 def from_srgb8(values: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """sRGB 0..255 -> linear light 0..1."""
+    """Linear light 0..1 of sRGB codes 0..255."""
     coded = np.arange(256) / 255
     table = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     return table.astype(np.float32)[values]
