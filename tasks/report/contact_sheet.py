@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.camera import Camera
+from rendering.normals import vertex_normals
 from rendering.rasterize import rasterize
 
 Image = NDArray[np.uint8]
@@ -22,7 +23,7 @@ CONTOUR_MM = 10.0
 """Depth tiles carry a line at each multiple of this distance."""
 DEPTH_COLORS: Image = matplotlib.colormaps["viridis_r"](np.arange(256), bytes=True)[:, :3]
 """Perceptually even colours, (256, 3): near is bright, far is dark."""
-WEBP_QUALITY = 74
+WEBP_QUALITY = 72
 
 LANDMARK_LINES: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
     "right eye": ((86, 204, 242), (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)),
@@ -82,7 +83,7 @@ def landmark_tile(crop: Image, landmarks: Array, *, side: int = TILE_PX) -> Imag
     fine = np.asarray(fine * 0.62, dtype=np.uint8)
     points = landmarks[:, :2] * (2 * side / max(crop.shape[:2]))
     for x, y in points[np.isfinite(points).all(axis=1)]:
-        cv2.circle(fine, (round(float(x) * 16), round(float(y) * 16)), 20, (255, 255, 255), -1, cv2.LINE_AA, 4)
+        cv2.circle(fine, (round(float(x) * 16), round(float(y) * 16)), 14, (255, 255, 255), -1, cv2.LINE_AA, 4)
     for color, loop in LANDMARK_LINES.values():
         if np.isfinite(points[list(loop)]).all():
             _draw_closed(fine, points[list(loop)], color, thickness=2)
@@ -101,24 +102,13 @@ def mesh_tile(
     fine = camera.cropped(np.diag([scale, scale, 1.0]), 2 * side, 2 * side)
     raster = rasterize(vertices_m[None], triangles, fine)
     covered = raster.triangle_id[0] >= 0
-    corners = vertex_normals(vertices_m, triangles)[triangles[raster.triangle_id[0][covered]]]
+    corners = vertex_normals(vertices_m[None], triangles)[0][triangles[raster.triangle_id[0][covered]]]
     normals = np.einsum("pk,pkc->pc", raster.barycentrics[0][covered], corners)
     normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
     shading = 0.25 + 0.85 * np.clip(normals @ LIGHT, 0.0, None)
     image = square_tile(crop, side=2 * side).astype(np.float64)
     image[covered] = 0.2 * image[covered] + 0.8 * np.clip(shading[:, None] * CLAY, 0.0, 255.0)
     return square_tile(image.astype(np.uint8), side=side)
-
-
-def vertex_normals(vertices_m: Array, triangles: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Unit normals, area weighted, outward for counter-clockwise triangles: (V, 3) m -> (V, 3)."""
-    corners = vertices_m[triangles].astype(np.float64)
-    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    weights = np.repeat(faces, 3, axis=0)
-    normals = np.stack(
-        [np.bincount(triangles.ravel(), weights[:, axis], minlength=len(vertices_m)) for axis in range(3)], axis=-1
-    )
-    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12))
 
 
 def depth_tile(crop: Image, depth_m: Array, *, near_m: float, far_m: float, side: int = TILE_PX) -> Image:
@@ -130,7 +120,7 @@ def depth_tile(crop: Image, depth_m: Array, *, near_m: float, far_m: float, side
     mean_m = cv2.resize(depth_m.astype(np.float32), size, interpolation=cv2.INTER_AREA) / np.maximum(cover, 1e-6)
     level = np.clip((mean_m - near_m) / max(far_m - near_m, 1e-6), 0.0, 1.0)
     colors = DEPTH_COLORS[np.rint(level * 255).astype(np.int64)].astype(np.float64)
-    colors[_contours((mean_m - near_m) * 1000.0, cover > 0.5)] *= 0.72
+    colors[_contours((mean_m - near_m) * 1000.0, cover > 0.5)] *= 0.78
     grey = cv2.cvtColor(square_tile(crop, side=side), cv2.COLOR_RGB2GRAY)[..., None] * 0.3
     return np.asarray(grey + cover[..., None] * (colors - grey)).astype(np.uint8)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.sample import ManifestRow
+from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
 from tasks.reasons import Reason
 
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "wild": ("scan", "probe", "resample", "landmarks", "crop", "fit", "depth", "speech", "publish"),
-    "studio": ("scan", "undistort", "depth", "publish"),
+    "wild": ("scan", *WILD_STAGES, "publish"),
+    "studio": ("scan", *STUDIO_STAGES, "publish"),
 }
 """The stages a source passes, in order, by kind."""
 
@@ -20,8 +21,8 @@ USUAL_STAGE: Mapping[Reason, str] = {
     Reason.UNSAFE_PATH: "scan",
     Reason.NOT_REGULAR: "scan",
     Reason.UNREADABLE: "scan",
-    Reason.EMPTY: "scan",
     Reason.DUPLICATE: "scan",
+    Reason.EMPTY: "probe",
     Reason.NOT_MEDIA: "probe",
     Reason.FORBIDDEN_FORMAT: "probe",
     Reason.TRUNCATED: "probe",

@@ -9,12 +9,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from rendering.fitting.landmark_groups import EYE_CORNERS, LIP_PAIRS, pair_distances
 from tasks.report.svg import drawing, element, path, text
-
-UPPER_LIP, LOWER_LIP = 13, 14
-"""MediaPipe landmarks on the inner lips' middle."""
-RIGHT_EYE, LEFT_EYE = 33, 263
-"""The outer eye corners."""
 
 SOUND_HEIGHT, MOUTH_HEIGHT, GAP, AXIS_HEIGHT = 72.0, 72.0, 14.0, 30.0
 STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -33,12 +29,10 @@ class Track:
     """Times of the pictures above."""
 
 
-def mouth_opening(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Inner lip gap over outer eye corner distance, (N, 478, 3) px -> (N,), without unit."""
-    points = landmarks[..., :2].astype(np.float64)
-    gap = np.linalg.norm(points[:, UPPER_LIP] - points[:, LOWER_LIP], axis=-1)
-    eyes = np.linalg.norm(points[:, RIGHT_EYE] - points[:, LEFT_EYE], axis=-1)
-    return np.asarray(gap / eyes)
+def mouth_opening(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Mean inner lip gap over outer eye corner distance, (N, 478, 3) px -> (N,), without unit."""
+    gap = pair_distances(landmarks, LIP_PAIRS)
+    return np.asarray(gap / pair_distances(landmarks, (EYE_CORNERS,)))
 
 
 def envelope(samples: NDArray[np.int16], columns: int) -> NDArray[np.float64]:

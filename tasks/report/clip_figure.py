@@ -1,0 +1,188 @@
+"""One clip's contact sheet: reads its published files and draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from model.sample import ManifestRow
+from rendering.camera import Camera
+from rendering.face_model import FaceModel
+from rendering.fitting.rotations import rotation_matrix
+from tasks.face_model_files import load_face_model
+from tasks.report import contact_sheet
+from tasks.report.color_bar import draw_color_bar
+from tasks.report.facts import ClipFiles
+from tasks.report.waveform import Track, draw_track, mouth_opening
+from tasks.video_files import FRAME_RATE, SAMPLES_PER_FRAME, PixelFormat, read_audio, read_frames
+
+COLUMNS = 6
+CROP_PX = 512
+TRACK_WIDTH = 1056.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """One row of pictures."""
+
+    label: str
+    tiles: tuple[str, ...]
+    """Data URIs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFigure:
+    """Everything drawn of one clip."""
+
+    row: ManifestRow
+    columns: tuple[str, ...]
+    """Time or number of each shown frame."""
+    strips: tuple[Strip, ...]
+    color_bar: Markup | None
+    track: Markup | None
+
+
+def build_clip_figure(row: ManifestRow, files: ClipFiles) -> ClipFigure:
+    """Draw one published row; what it has no file for is left out."""
+    shown = contact_sheet.shown_frames(row.frames or 1, COLUMNS)
+    fps = row.fps
+    columns = tuple(f"{(k + 0.5) / fps:.2f} s" if fps else f"view {k + 1}" for k in shown)
+    crops = _read_chosen(files["crop"], shown, "rgb24")
+    strips = (
+        _source_strip(row, files, shown),
+        _strip("crop", crops, contact_sheet.square_tile),
+        _landmark_strip(files, crops, shown),
+        _mesh_strip(row, files, crops, shown),
+        _depth_strip(row, files, crops, shown),
+        _mask_strip(files, crops, shown),
+    )
+    ranged = row.depth_near_m is not None and row.depth_far_m is not None
+    return ClipFigure(
+        row=row,
+        columns=columns,
+        strips=tuple(strip for strip in strips if strip is not None),
+        color_bar=draw_color_bar(near_m=row.depth_near_m, far_m=row.depth_far_m) if ranged else None,
+        track=draw_track(_track(row, files, shown, fps), width=TRACK_WIDTH) if fps else None,
+    )
+
+
+def _strip(label: str, frames: Sequence[NDArray[Any]], tile: Callable[[NDArray[Any]], contact_sheet.Image]) -> Strip:
+    return Strip(label=label, tiles=tuple(contact_sheet.data_uri(tile(frame)) for frame in frames))
+
+
+def _source_strip(row: ManifestRow, files: ClipFiles, shown: Sequence[int]) -> Strip | None:
+    if "video" not in files or row.crop_transform is None:
+        return None
+    transform = np.reshape(row.crop_transform, (3, 3))
+    frames = _read_chosen(files["video"], [(row.first_frame or 0) + k for k in shown], "rgb24")
+    return _strip("source", frames, lambda frame: contact_sheet.source_tile(frame, transform, crop_px=CROP_PX))
+
+
+def _landmark_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]) -> Strip | None:
+    if "crop_landmarks" not in files:
+        return None
+    landmarks = _load_landmarks(files["crop_landmarks"])[list(shown)]
+    tiles = [contact_sheet.landmark_tile(crop, points) for crop, points in zip(crops, landmarks, strict=True)]
+    return Strip(label="landmarks", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+
+
+def _mesh_strip(
+    row: ManifestRow, files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]
+) -> Strip | None:
+    if "fit" not in files or "face_model" not in files or row.camera_matrix is None:
+        return None
+    face_model = _face_model(files["face_model"])
+    triangles = np.ascontiguousarray(face_model.triangles[face_model.skin_triangles])
+    camera = _camera(row.camera_matrix)
+    posed = posed_vertices(face_model, files["fit"], shown)
+    tiles = [
+        contact_sheet.mesh_tile(crop, vertices, triangles, camera)
+        for crop, vertices in zip(crops, posed, strict=True)
+    ]
+    return Strip(label="mesh", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+
+
+def _depth_strip(
+    row: ManifestRow, files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]
+) -> Strip | None:
+    scale, offset, near, far = row.depth_scale_m, row.depth_offset_m, row.depth_near_m, row.depth_far_m
+    if "depth" not in files or scale is None or offset is None or near is None or far is None:
+        return None
+    stored = _read_chosen(files["depth"], shown, "gray16le")
+    metres = [np.where(values > 0, offset + scale * values.astype(np.float64), 0.0) for values in stored]
+    tiles = [
+        contact_sheet.depth_tile(crop, depth_m, near_m=near, far_m=far)
+        for crop, depth_m in zip(crops, metres, strict=True)
+    ]
+    return Strip(label="depth", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+
+
+def _mask_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]) -> Strip | None:
+    if "mask" not in files:
+        return None
+    masks = _read_chosen(files["mask"], shown, "gray")
+    tiles = [contact_sheet.mask_tile(crop, mask) for crop, mask in zip(crops, masks, strict=True)]
+    return Strip(label="mask", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+
+
+def posed_vertices(face_model: FaceModel, fit: Path, shown: Sequence[int]) -> NDArray[np.float32]:
+    """Camera-space vertices of the shown frames, (K, V, 3) m."""
+    with np.load(fit, allow_pickle=False) as arrays:
+        expression, rotation, translation = (
+            arrays[name][list(shown)] for name in ("expression", "rotation", "translation")
+        )
+        vertices = face_model.vertices(arrays["identity"], expression)
+    turns = np.stack([rotation_matrix(vector.astype(np.float64)) for vector in rotation])
+    return np.asarray(np.einsum("kij,kvj->kvi", turns, vertices) + translation[:, None], dtype=np.float32)
+
+
+def _track(row: ManifestRow, files: ClipFiles, shown: Sequence[int], fps: float) -> Track:
+    frames = row.frames or 1
+    mouth = mouth_opening(_load_landmarks(files["crop_landmarks"])) if "crop_landmarks" in files else None
+    return Track(
+        duration_s=frames / fps,
+        samples=_sound(row, files["audio"]) if "audio" in files else None,
+        mouth=mouth,
+        shown_s=tuple((k + 0.5) / fps for k in shown),
+    )
+
+
+def _sound(row: ManifestRow, audio: Path) -> NDArray[np.int16]:
+    first, frames = row.first_frame or 0, row.frames or 1
+    return read_audio(audio, start=first * SAMPLES_PER_FRAME, count=frames * SAMPLES_PER_FRAME)
+
+
+def _read_chosen(path: Path, indices: Sequence[int], pixel_format: PixelFormat) -> list[NDArray[Any]]:
+    """The frames of these indices, ascending, in one pass that ends at the last of them."""
+    frames = read_frames(path, pixel_format=pixel_format, count=indices[-1] + 1)
+    wanted = set(indices)
+    return [frame for index, frame in enumerate(frames) if index in wanted]
+
+
+def _load_landmarks(path: Path) -> NDArray[np.float32]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return np.asarray(arrays["landmarks"])
+
+
+def _camera(matrix: Sequence[float]) -> Camera:
+    k = np.reshape(matrix, (3, 3))
+    return Camera(
+        focal_x_px=float(k[0, 0]),
+        focal_y_px=float(k[1, 1]),
+        center_x_px=float(k[0, 2]),
+        center_y_px=float(k[1, 2]),
+        width=CROP_PX,
+        height=CROP_PX,
+    )
+
+
+@lru_cache(maxsize=2)
+def _face_model(path: Path) -> FaceModel:
+    return load_face_model(path)
