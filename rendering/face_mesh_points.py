@@ -11,6 +11,8 @@ FACE_OVAL: Final = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
+JAW: Final = (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)
+"""The part of the oval from one jaw angle over the chin to the other."""
 LIPS_OUTER: Final = (
     *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375),
     *(291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
@@ -40,6 +42,3 @@ RIGHT_EYE_CORNERS: Final = (33, 133)
 """Outer, inner."""
 LEFT_EYE_CORNERS: Final = (263, 362)
 OUTER_EYE_CORNERS: Final = (33, 263)
-MOUTH_CORNERS: Final = (61, 291)
-CHIN: Final = 152
-NOSE_TIP: Final = 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.face_mesh_points import CHIN, FACE_OVAL, LEFT_EYE, LIPS_INNER, MOUTH_CORNERS, RIGHT_EYE
+from rendering.face_mesh_points import FACE_OVAL, JAW, LEFT_EYE, LIPS_INNER, RIGHT_EYE
 from rendering.face_model import Int32
 from rendering.landmark_views import inside_polygon
 
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 OVAL_GROWTH = 1.08
 """The face oval reaches this much further out: it ends below the hair line."""
-THROAT_BEHIND_CHIN_M = 0.008
+THROAT_MARGIN_M = 0.004
 
 
 def skin_from_outline(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray[np.bool_]:
@@ -36,15 +36,14 @@ def skin_from_outline(vertices: Array, triangles: Int32, landmark_points: Array)
 
 
 def throat(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray[np.bool_]:
-    """Triangles below the chin and under the jaw, facing down: (F,)."""
-    corners = vertices[triangles]
-    centers = corners.mean(axis=1)
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    facing_down = normals[:, 1] > 0.5 * np.linalg.norm(normals, axis=1)
-    chin = landmark_points[CHIN]
-    mouth_y = landmark_points[list(MOUTH_CORNERS), 1].mean()
-    under_jaw = (centers[:, 1] > mouth_y) & (centers[:, 2] > chin[2] + THROAT_BEHIND_CHIN_M)
-    return np.asarray((centers[:, 1] > chin[1]) | (facing_down & under_jaw))
+    """Triangles under the plane through the jaw line, from ear to chin to ear: (F,)."""
+    jaw = _ring(landmark_points, JAW)
+    center = jaw.mean(axis=0)
+    # Least squares for y = a z + b: the face is symmetric, so the plane does not tilt sideways.
+    slope = np.polyfit(jaw[:, 2] - center[2], jaw[:, 1] - center[1], 1)[0]
+    offsets = vertices[triangles].mean(axis=1) - center
+    below_m = (offsets[:, 1] - slope * offsets[:, 2]) / np.hypot(1.0, slope)
+    return np.asarray(below_m > THROAT_MARGIN_M)
 
 
 def _ring(landmark_points: Array, ring: tuple[int, ...]) -> Array:
