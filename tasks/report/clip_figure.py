@@ -21,7 +21,7 @@ from tasks.report import contact_sheet
 from tasks.report.color_bar import draw_color_bar
 from tasks.report.facts import ClipFiles
 from tasks.report.waveform import Track, draw_track, mouth_opening
-from tasks.video_files import FRAME_RATE, SAMPLES_PER_FRAME, PixelFormat, read_audio, read_frames
+from tasks.video_files import SAMPLES_PER_FRAME, PixelFormat, read_audio, read_frames
 
 COLUMNS = 6
 CROP_PX = 512
@@ -63,17 +63,19 @@ def build_clip_figure(row: ManifestRow, files: ClipFiles) -> ClipFigure:
         _depth_strip(row, files, crops, shown),
         _mask_strip(files, crops, shown),
     )
-    ranged = row.depth_near_m is not None and row.depth_far_m is not None
+    near_m, far_m = row.depth_near_m, row.depth_far_m
     return ClipFigure(
         row=row,
         columns=columns,
         strips=tuple(strip for strip in strips if strip is not None),
-        color_bar=draw_color_bar(near_m=row.depth_near_m, far_m=row.depth_far_m) if ranged else None,
+        color_bar=None if near_m is None or far_m is None else draw_color_bar(near_m=near_m, far_m=far_m),
         track=draw_track(_track(row, files, shown, fps), width=TRACK_WIDTH) if fps else None,
     )
 
 
-def _strip(label: str, frames: Sequence[NDArray[Any]], tile: Callable[[NDArray[Any]], contact_sheet.Image]) -> Strip:
+def _strip(
+    label: str, frames: Sequence[NDArray[Any]], tile: Callable[[NDArray[Any]], contact_sheet.Image]
+) -> Strip:
     return Strip(label=label, tiles=tuple(contact_sheet.data_uri(tile(frame)) for frame in frames))
 
 
@@ -82,7 +84,9 @@ def _source_strip(row: ManifestRow, files: ClipFiles, shown: Sequence[int]) -> S
         return None
     transform = np.reshape(row.crop_transform, (3, 3))
     frames = _read_chosen(files["video"], [(row.first_frame or 0) + k for k in shown], "rgb24")
-    return _strip("source", frames, lambda frame: contact_sheet.source_tile(frame, transform, crop_px=CROP_PX))
+    return _strip(
+        "source", frames, lambda frame: contact_sheet.source_tile(frame, transform, crop_px=CROP_PX)
+    )
 
 
 def _landmark_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]) -> Strip | None:

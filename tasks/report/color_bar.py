@@ -35,7 +35,15 @@ def draw_color_bar(*, near_m: float, far_m: float) -> Markup:
         x = WIDTH * index * step / span_mm
         anchor = "start" if index == 0 else "end" if x > WIDTH - 16 else "middle"
         ticks.append(element("line", x1=x, x2=x, y1=14, y2=19, class_="axis"))
-        ticks.append(text(f"{index * step:g} mm" if index == 0 else f"{index * step:g}", x, 31, class_="tick", anchor=anchor))
+        ticks.append(
+            text(
+                f"{index * step:g} mm" if index == 0 else f"{index * step:g}",
+                x,
+                31,
+                class_="tick",
+                anchor=anchor,
+            )
+        )
     return drawing(
         *colors,
         *ticks,

@@ -26,7 +26,10 @@ DEPTH_COLORS: Image = matplotlib.colormaps["viridis_r"](np.arange(256), bytes=Tr
 WEBP_QUALITY = 72
 
 LANDMARK_LINES: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
-    "right eye": ((86, 204, 242), (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)),
+    "right eye": (
+        (86, 204, 242),
+        (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    ),
     "left eye": (
         (86, 204, 242),
         (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
@@ -83,7 +86,9 @@ def landmark_tile(crop: Image, landmarks: Array, *, side: int = TILE_PX) -> Imag
     fine = np.asarray(fine * 0.62, dtype=np.uint8)
     points = landmarks[:, :2] * (2 * side / max(crop.shape[:2]))
     for x, y in points[np.isfinite(points).all(axis=1)]:
-        cv2.circle(fine, (round(float(x) * 16), round(float(y) * 16)), 14, (255, 255, 255), -1, cv2.LINE_AA, 4)
+        cv2.circle(
+            fine, (round(float(x) * 16), round(float(y) * 16)), 14, (255, 255, 255), -1, cv2.LINE_AA, 4
+        )
     for color, loop in LANDMARK_LINES.values():
         if np.isfinite(points[list(loop)]).all():
             _draw_closed(fine, points[list(loop)], color, thickness=2)
@@ -91,7 +96,12 @@ def landmark_tile(crop: Image, landmarks: Array, *, side: int = TILE_PX) -> Imag
 
 
 def mesh_tile(
-    crop: Image, vertices_m: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera, *, side: int = TILE_PX
+    crop: Image,
+    vertices_m: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    camera: Camera,
+    *,
+    side: int = TILE_PX,
 ) -> Image:
     """The crop under the mesh as shaded clay; vertices (V, 3) m and camera are the crop's.
 
@@ -117,7 +127,9 @@ def depth_tile(crop: Image, depth_m: Array, *, near_m: float, far_m: float, side
     surface = (depth_m > 0).astype(np.float32)
     cover = cv2.resize(surface, size, interpolation=cv2.INTER_AREA)
     # Averaged over the surface alone, so that the edge is not pulled towards 0.
-    mean_m = cv2.resize(depth_m.astype(np.float32), size, interpolation=cv2.INTER_AREA) / np.maximum(cover, 1e-6)
+    mean_m = cv2.resize(depth_m.astype(np.float32), size, interpolation=cv2.INTER_AREA) / np.maximum(
+        cover, 1e-6
+    )
     level = np.clip((mean_m - near_m) / max(far_m - near_m, 1e-6), 0.0, 1.0)
     colors = DEPTH_COLORS[np.rint(level * 255).astype(np.int64)].astype(np.float64)
     colors[_contours((mean_m - near_m) * 1000.0, cover > 0.5)] *= 0.78
@@ -131,7 +143,9 @@ def mask_tile(crop: Image, mask: Image, *, side: int = TILE_PX) -> Image:
     cover = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)[..., None] / 255.0
     grey = cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)[..., None] * 0.3
     image = (grey + cover * (tile - grey)).astype(np.uint8)
-    outlines, _ = cv2.findContours((cover[..., 0] > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    outlines, _ = cv2.findContours(
+        (cover[..., 0] > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+    )
     cv2.drawContours(image, outlines, -1, (120, 220, 160), 1, cv2.LINE_AA)
     return image
 

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from tasks.report.histograms import Histogram
 from tasks.report.svg import drawing, element, text
 
-WIDTH, HEIGHT = 360.0, 216.0
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 18.0, 52.0
+WIDTH, HEIGHT = 360.0, 222.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 16.0, 24.0, 52.0
 RUG = 7.0
 """Height of the clips' own ticks under the axis."""
 MOST_MARKS = 200
@@ -47,7 +47,7 @@ def _y(count: float, top: int) -> float:
 def _count_step(highest: int) -> int:
     """A whole step that gives at most four intervals."""
     rough = max(1.0, highest / 4)
-    power = 10 ** math.floor(math.log10(rough))
+    power = int(10.0 ** math.floor(math.log10(rough)))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
 
 
@@ -55,9 +55,11 @@ def _count_axis(top: int, step: int) -> Markup:
     marks: list[Markup] = []
     for count in range(0, top + 1, step):
         y = _y(count, top)
-        marks.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="axis" if count == 0 else "grid"))
+        marks.append(
+            element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="axis" if count == 0 else "grid")
+        )
         marks.append(text(str(count), LEFT - 7, y + 3.5, class_="tick", anchor="end"))
-    marks.append(text("clips", LEFT - 7, TOP - 8, class_="tick", anchor="end"))
+    marks.append(text("clips", LEFT - 7, TOP - 12, class_="tick", anchor="end"))
     return element("g", *marks)
 
 
@@ -98,30 +100,43 @@ def _rug(histogram: Histogram) -> Markup:
 
 
 def _value_axis(histogram: Histogram) -> Markup:
-    every = math.ceil((len(histogram.edges) - 1) / 6)
+    step = histogram.edges[1] - histogram.edges[0]
+    every = next(n for n in (1, 2, 4, 5, 10, 20) if (len(histogram.edges) - 1) / n <= 7)
     base = HEIGHT - BOTTOM + 2 + RUG + 12
     ticks = [
         text(f"{edge:g}".replace("-", "−"), _x(histogram, edge), base, class_="tick", anchor="middle")
-        for edge in histogram.edges[::every]
+        for edge in histogram.edges
+        if round(edge / step) % every == 0
     ]
     middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
-    return element("g", *ticks, text(histogram.axis, middle, HEIGHT - 10, class_="axis-title", anchor="middle"))
+    return element(
+        "g", *ticks, text(histogram.axis, middle, HEIGHT - 10, class_="axis-title", anchor="middle")
+    )
 
 
 def _lines(histogram: Histogram) -> list[Markup]:
-    lines = []
-    if histogram.median is not None:
-        lines.append(_line(histogram, histogram.median, "median", "median"))
-    if histogram.reference and histogram.edges[0] <= histogram.reference[0] <= histogram.edges[-1]:
-        lines.append(_line(histogram, *histogram.reference, "reference"))
+    median, reference = histogram.median, histogram.reference
+    if reference and not histogram.edges[0] <= reference[0] <= histogram.edges[-1]:
+        reference = None
+    # Each label stands on the side away from the other line.
+    median_right = not reference or (median or 0.0) > reference[0]
+    lines = [] if median is None else [_line(histogram, median, "median", "median", right=median_right)]
+    if reference:
+        lines.append(_line(histogram, *reference, "reference", right=median is not None and not median_right))
     return lines
 
 
-def _line(histogram: Histogram, value: float, label: str, class_: str) -> Markup:
+def _line(histogram: Histogram, value: float, label: str, class_: str, *, right: bool) -> Markup:
     x = _x(histogram, value)
-    anchor = "end" if x > WIDTH - RIGHT - 40 else "start" if x < LEFT + 20 else "middle"
+    right = right and x < WIDTH - RIGHT - 40
     return element(
         "g",
-        element("line", x1=x, x2=x, y1=TOP - 2, y2=HEIGHT - BOTTOM, class_=class_),
-        text(label, x, TOP - 6, class_=f"{class_}-label", anchor=anchor),
+        element("line", x1=x, x2=x, y1=TOP - 14, y2=HEIGHT - BOTTOM, class_=class_),
+        text(
+            label,
+            x + (4 if right else -4),
+            TOP - 6,
+            class_=f"{class_}-label",
+            anchor="start" if right else "end",
+        ),
     )

@@ -82,6 +82,6 @@ class BuildFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstring
     licences: Mapping[str, str]
     """Licence by name of face models, networks and tools."""
     rejected_at: Mapping[str, str]
-    """Stage that refused a source, by clip id; a row that is not named here takes its reason's usual stage."""
+    """Stage that refused a source, by clip id; a row not named here takes its reason's usual stage."""
     timings: tuple[StageTiming, ...]
     """Cost of each stage, in order."""

@@ -3,64 +3,85 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from model.sample import ManifestRow
 from tasks.report.facts import BuildFacts
 
+KIND_WORDS = {"wild": "talking-head clips", "studio": "studio captures"}
 
-def build_notices(rows: Sequence[ManifestRow], facts: BuildFacts) -> tuple[str, ...]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One sentence; the part that is data stands apart, so that each format can quote it its own way."""
+
+    before: str
+    quoted: str = ""
+    after: str = ""
+
+
+def build_notices(rows: Sequence[ManifestRow], facts: BuildFacts) -> tuple[Notice, ...]:
     """What a reader would otherwise wrongly believe about this version."""
     published = [row for row in rows if row.status == "published"]
     return (*_synthetic(facts), *_speech(published), *_face_models(published), *_estimated(published))
 
 
-def _synthetic(facts: BuildFacts) -> list[str]:
+def _synthetic(facts: BuildFacts) -> list[Notice]:
     return [
-        f"Synthetic source: {source.label} ({_KIND[source.kind]}) was rendered by this project, not filmed."
+        Notice(
+            before="Synthetic source: ",
+            quoted=source.label,
+            after=f" ({KIND_WORDS[source.kind]}) was rendered by this project, not filmed.",
+        )
         for source in facts.sources
         if source.synthetic
     ]
 
 
-def _speech(published: Sequence[ManifestRow]) -> list[str]:
-    models = Counter(row.speech_model for row in published if row.speech_model)
+def _speech(published: Sequence[ManifestRow]) -> list[Notice]:
     return [
-        f"Untrained speech model: the speech features of {_clips(clips)} come from “{model}”, random weights "
-        "that hold no knowledge of speech. They have the right shape and nothing else."
-        for model, clips in sorted(models.items())
-        if model.startswith("untrained")
-    ]
-
-
-def _face_models(published: Sequence[ManifestRow]) -> list[str]:
-    models = Counter(row.face_model for row in published if row.face_model)
-    return [
-        f"Builtin face model: {_clips(clips)} were fitted with “{model}”, a head that this project generates, "
-        "not one learnt from scans. Its anatomy limits how true the depth is."
-        for model, clips in sorted(models.items())
-        if model.startswith("builtin")
-    ]
-
-
-def _estimated(published: Sequence[ManifestRow]) -> list[str]:
-    wild = [row for row in published if row.kind == "wild"]
-    if not wild:
-        return []
-    notices = [
-        f"Estimated depth: the depth of {_clips(len(wild))} was rendered from a fitted face model, not measured."
-    ]
-    priors = sum(row.focal_observable is False for row in wild)
-    if priors:
-        notices.append(
-            f"Assumed focal length: in {priors} of {_clips(len(wild))} the motion does not determine it; there "
-            "the prior sets the distance from the camera."
+        Notice(
+            before=f"Untrained speech model: the speech features of {_clips(clips)} come from ",
+            quoted=name,
+            after=", random weights that know nothing of speech. They have the right shape and no more.",
         )
-    return notices
+        for name, clips in _names(published, lambda row: row.speech_model, prefix="untrained")
+    ]
+
+
+def _face_models(published: Sequence[ManifestRow]) -> list[Notice]:
+    return [
+        Notice(
+            before=f"Builtin face model: {_clips(clips)} fitted with ",
+            quoted=name,
+            after=", a head that this project generates, not one learnt from scans. Its anatomy limits "
+            "how true the depth is.",
+        )
+        for name, clips in _names(published, lambda row: row.face_model, prefix="builtin")
+    ]
+
+
+def _estimated(published: Sequence[ManifestRow]) -> list[Notice]:
+    wild = [row for row in published if row.kind == "wild"]
+    assumed = sum(row.focal_observable is False for row in wild)
+    depth = (
+        f"Estimated depth: for {_clips(len(wild))} it was rendered from a fitted face model, not measured."
+    )
+    focal = (
+        f"Assumed focal length: in {assumed} of {_clips(len(wild))} the motion does not determine it, and a "
+        "prior sets the distance from the camera."
+    )
+    return [Notice(before=text) for text, said in ((depth, bool(wild)), (focal, bool(assumed))) if said]
+
+
+def _names(
+    published: Sequence[ManifestRow], name: Callable[[ManifestRow], str | None], *, prefix: str
+) -> list[tuple[str, int]]:
+    """Names that begin with the prefix and the clips of each, by name."""
+    names = Counter(found for row in published if (found := name(row)) and found.startswith(prefix))
+    return sorted(names.items())
 
 
 def _clips(count: int) -> str:
     return f"{count} clip" if count == 1 else f"{count} clips"
-
-
-_KIND = {"wild": "talking-head clips", "studio": "studio captures"}

@@ -14,9 +14,9 @@ def number(value: float) -> str:
 
 def element(tag: str, *children: str | Markup, **attributes: str | float) -> Markup:
     """One element; attribute names take '-' for '_' and lose a trailing '_' (class_)."""
+    values = {name: value if isinstance(value, str) else number(value) for name, value in attributes.items()}
     written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(value if isinstance(value, str) else number(value))}"'
-        for name, value in attributes.items()
+        f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in values.items()
     )
     return Markup(f"<{tag}{written}>{''.join(map(escape, children))}</{tag}>")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+THIN_SPACE = "\u202f"
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories without a picture: controls, bidi overrides, surrogates, line separators."""
 
@@ -34,3 +35,23 @@ def code_block(text: str, *, language: str) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def grouped(value: float) -> str:
+    """A whole number in groups of three digits."""
+    return f"{value:,.0f}".replace(",", THIN_SPACE)
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """A number with a true minus sign; a dash where there is none."""
+    return "–" if value is None else f"{value:,.{digits}f}".replace(",", THIN_SPACE).replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 48.2 s, 12 min 5 s, 3 h 20 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

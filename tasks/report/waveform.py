@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -23,13 +24,13 @@ class Track:
     duration_s: float
     samples: NDArray[np.int16] | None
     """Sound at 16 kHz, (S,); None where the clip has none."""
-    mouth: NDArray[np.floating] | None
+    mouth: NDArray[np.floating[Any]] | None
     """Lip gap / distance of the outer eye corners, (N,); NaN where no face was found."""
     shown_s: tuple[float, ...]
     """Times of the pictures above."""
 
 
-def mouth_opening(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
+def mouth_opening(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Mean inner lip gap over outer eye corner distance, (N, 478, 3) px -> (N,), without unit."""
     gap = pair_distances(landmarks, LIP_PAIRS)
     return np.asarray(gap / pair_distances(landmarks, (EYE_CORNERS,)))
@@ -40,7 +41,7 @@ def envelope(samples: NDArray[np.int16], columns: int) -> NDArray[np.float64]:
     edges = np.linspace(0, len(samples), columns + 1).astype(np.int64)
     starts = np.minimum(edges[:-1], len(samples) - 1)
     low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
-    return np.stack([low, high], axis=-1) / 32768.0
+    return np.asarray(np.stack([low, high], axis=-1) / 32768.0)
 
 
 def draw_track(track: Track, *, width: float) -> Markup:
@@ -76,7 +77,9 @@ def _shown(track: Track, width: float, bottom: float) -> Markup:
     for shown_s in track.shown_s:
         x = width * shown_s / track.duration_s
         lines.append(element("line", x1=x, x2=x, y1=0, y2=bottom, class_="shown"))
-        lines.append(element("path", d=path([(x - 5, 0), (x + 5, 0), (x, 7)], closed=True), class_="shown-head"))
+        lines.append(
+            element("path", d=path([(x - 5, 0), (x + 5, 0), (x, 7)], closed=True), class_="shown-head")
+        )
     return element("g", *lines)
 
 
@@ -89,8 +92,12 @@ def _sound(samples: NDArray[np.int16] | None, width: float) -> Markup:
     xs = (np.arange(len(bounds)) + 0.5) * (width / len(bounds))
     reach = (SOUND_HEIGHT / 2 - 6) / peak
     # At least half a pixel, so that silence is a line and not nothing.
-    upper = [(float(x), middle - max(float(high) * reach, 0.5)) for x, high in zip(xs, bounds[:, 1], strict=True)]
-    lower = [(float(x), middle - min(float(low) * reach, -0.5)) for x, low in zip(xs, bounds[:, 0], strict=True)]
+    upper = [
+        (float(x), middle - max(float(high) * reach, 0.5)) for x, high in zip(xs, bounds[:, 1], strict=True)
+    ]
+    lower = [
+        (float(x), middle - min(float(low) * reach, -0.5)) for x, low in zip(xs, bounds[:, 0], strict=True)
+    ]
     level = 20.0 * np.log10(peak)
     return element(
         "g",
@@ -107,7 +114,11 @@ def _mouth(track: Track, width: float, top: float) -> Markup:
     xs = (np.arange(len(track.mouth)) + 0.5) * (width / len(track.mouth))
     base = top + MOUTH_HEIGHT
     lines = [
-        element("path", d=path([(float(xs[i]), base - float(track.mouth[i]) * reach) for i in run]), class_="mouth")
+        element(
+            "path",
+            d=path([(float(xs[i]), base - float(track.mouth[i]) * reach) for i in run]),
+            class_="mouth",
+        )
         for run in _runs(np.isfinite(track.mouth))
     ]
     return element(

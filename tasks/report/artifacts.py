@@ -1,0 +1,85 @@
+"""The report's funnel and tables as Prefect artifacts of the running flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.context import FlowRunContext
+
+from model.sample import ManifestRow
+from tasks.report.card import build_card
+from tasks.report.cost import build_cost
+from tasks.report.facts import BuildFacts, StageTiming
+from tasks.report.funnel import build_funnels, rejecting_stage
+from tasks.report.text import code_span
+
+Table = list[dict[str, str | int | float]]
+
+MOST_LINES = 1000
+"""Prefect keeps an artifact as one JSON value; the whole list is in report.html."""
+
+
+def funnel_table(rows: Sequence[ManifestRow], facts: BuildFacts) -> Table:
+    """One line for each kind of source and stage: how many came, stayed and left, and why."""
+    return [
+        {
+            "kind": funnel.kind,
+            "stage": stage.stage,
+            "in": stage.entered,
+            "out": stage.passed,
+            "refused": ", ".join(f"{reason} {count}" for reason, count in stage.reasons.items()),
+        }
+        for funnel in build_funnels(rows, facts.rejected_at)
+        for stage in funnel.stages
+    ]
+
+
+def refused_table(rows: Sequence[ManifestRow], facts: BuildFacts) -> Table:
+    """Each quarantined source with its stage, reason and detail, at most MOST_LINES of them."""
+    refused = [row for row in rows if row.status == "quarantined"]
+    return [
+        {
+            # The page renders cells as Markdown: data goes in as code, or a file name could be a link.
+            "source": code_span(row.source_name),
+            "stage": rejecting_stage(row, facts.rejected_at),
+            "reason": str(row.reason),
+            "in words": code_span(row.detail or ""),
+            "clip id": row.clip_id,
+        }
+        for row in refused[:MOST_LINES]
+    ]
+
+
+def throughput_table(timings: Sequence[StageTiming]) -> Table:
+    """What each stage computed, reused and cost."""
+    return [
+        {
+            "stage": line.timing.stage,
+            "computed": line.timing.clips,
+            "reused": line.timing.reused,
+            "frames": line.timing.frames,
+            "processor s": round(line.timing.cpu_s, 2),
+            "elapsed s": round(line.timing.wall_s, 2),
+            "frames/s per core": round(line.frames_per_s or 0.0, 1),
+        }
+        for line in build_cost(timings).lines
+    ]
+
+
+def publish_artifacts(rows: Sequence[ManifestRow], facts: BuildFacts) -> None:
+    """Attach the tables and the card to the flow run; nothing outside one, so that no server is needed."""
+    if FlowRunContext.get() is None:
+        return
+    create_markdown_artifact(build_card(rows, facts), key="dataset-card", description="The version's card.md")
+    tables = {
+        "funnel": (
+            funnel_table(rows, facts),
+            "Sources that each stage took on, and why it refused the others",
+        ),
+        "quarantine": (refused_table(rows, facts), "Each source that was not published"),
+        "throughput": (throughput_table(facts.timings), "What each stage computed, reused and cost"),
+    }
+    for key, (table, description) in tables.items():
+        if table:
+            create_table_artifact(table, key=key, description=description)

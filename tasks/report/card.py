@@ -1,0 +1,126 @@
+"""card.md: what a dataset version is, for whoever finds it later. Without dates: same version, same bytes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+
+from model.sample import ManifestRow
+from tasks.report.facts import BuildFacts
+from tasks.report.funnel import count_reasons
+from tasks.report.notices import Notice, build_notices
+from tasks.report.text import code_block, code_span
+from tasks.report.totals import build_origin, build_splits, build_totals
+
+FORMATS = {
+    "video": "mp4, h264, 25 fps, without sound: the source at the published frame rate",
+    "audio": "wav, s16 mono 16 kHz, 640 samples a frame",
+    "landmarks": "npz: landmarks (N, 478, 3) float32 px of the full frame, presence and score (N,)",
+    "crop": "mp4, h264, 512 x 512 px; crop pixel = crop_transform @ source pixel",
+    "crop_landmarks": "npz: the same landmarks in crop pixels",
+    "fit": "npz: identity (50,), expression (N, 25), rotation (N, 3) axis-angle, translation (N, 3) m, light",
+    "depth": "mkv, ffv1 gray16le; depth_m = depth_offset_m + depth_scale_m * value, camera z; 0 = no surface",
+    "mask": "mkv, ffv1 gray; 255 = facial skin",
+    "speech": "npz: features (N, layers, width) float16, one row a frame",
+}
+"""What each file of a clip holds, by the role that the manifest's `blobs` column names it with."""
+
+
+def build_card(rows: Sequence[ManifestRow], facts: BuildFacts) -> str:
+    """The card as Markdown; data in it is code spans and code blocks, never markup."""
+    parts = [
+        f"# {code_span(facts.name)}, version {facts.number}",
+        f"Portrait clips with depth, made by portrait-rgbd. Merkle root `{facts.root}`.",
+        _change(facts),
+        _notices(build_notices(rows, facts)),
+        "## Counts",
+        _counts(rows),
+        _reasons(rows),
+        "## Splits",
+        "By subject: no person is in two splits. A later version of this name moves nobody.",
+        _splits(rows),
+        "## Files",
+        "`manifest.parquet` has one row per source, published or quarantined; pyarrow and Hugging Face "
+        "`datasets` read it. Its column `blobs` gives the sha256 of each file by role.",
+        markdown_table(("role", "holds"), _files(rows)),
+        "## Sources and licences",
+        markdown_table(
+            ("source", "kind", "origin", "licence"),
+            [
+                (code_span(s.label), s.kind, "synthetic" if s.synthetic else "filmed", code_span(s.licence))
+                for s in facts.sources
+            ],
+        ),
+        markdown_table(
+            ("tool or model", "version", "licence"),
+            [tuple(map(code_span, line)) for line in build_origin(facts)],
+        ),
+        "## Settings",
+        code_block(json.dumps(dict(facts.settings), indent=2, sort_keys=True), language="json"),
+        "## Verify, inspect, rebuild",
+        "`S` is the store that holds this version. The same sources, settings and tools give the same root.",
+        code_block(_commands(facts), language="sh"),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already; empty without lines."""
+    body = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *body]) if body else ""
+
+
+def _notices(notices: Sequence[Notice]) -> str:
+    lines = [f"- {n.before}{code_span(n.quoted) if n.quoted else ''}{n.after}" for n in notices]
+    return "\n".join(["## What this version is not", "", *lines]) if lines else ""
+
+
+def _change(facts: BuildFacts) -> str:
+    change = facts.change
+    if change is None:
+        return "The first version of this name."
+    return (
+        f"Against version {change.previous_number} (`{change.previous_root[:12]}`): {change.added} added, "
+        f"{change.removed} removed, {change.changed} changed, {change.unchanged} as before."
+    )
+
+
+def _counts(rows: Sequence[ManifestRow]) -> str:
+    totals = build_totals(rows)
+    return markdown_table(tuple(totals), [tuple(totals.values())])
+
+
+def _reasons(rows: Sequence[ManifestRow]) -> str:
+    reasons = count_reasons([str(row.reason) for row in rows if row.status == "quarantined"])
+    return markdown_table(
+        ("quarantined for", "sources"), [(code_span(reason), str(n)) for reason, n in reasons.items()]
+    )
+
+
+def _splits(rows: Sequence[ManifestRow]) -> str:
+    splits = build_splits([row for row in rows if row.status == "published"])
+    return markdown_table(
+        ("split", "clips", "subjects", "frames"),
+        [
+            (split, str(one["clips"]), str(one["subjects"]), str(one["frames"]))
+            for split, one in splits.items()
+        ],
+    )
+
+
+def _files(rows: Sequence[ManifestRow]) -> list[tuple[str, str]]:
+    roles = sorted({role for row in rows for role in row.blobs})
+    return [(code_span(role), FORMATS.get(role, "see docs/")) for role in roles]
+
+
+def _commands(facts: BuildFacts) -> str:
+    name = shlex.quote(facts.name)
+    return "\n".join(
+        [
+            f"portrait-rgbd verify-dataset --store S --name {name}",
+            f"portrait-rgbd show-clip --store S --name {name} --clip CLIP_ID --out DIR",
+            f"portrait-rgbd diff-datasets --store S --name {name}",
+            f"portrait-rgbd build-dataset --store S --name {name} --clips FOLDER   # with the settings above",
+        ]
+    )
