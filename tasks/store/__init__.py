@@ -1,0 +1,1 @@
+"""The store: content-addressed blobs, the ledger of finished stage actions, and dataset versions."""

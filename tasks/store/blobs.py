@@ -1,0 +1,152 @@
+"""Blobs: files named by the sha256 of their content, written once and never changed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.store.canonical import seal, unseal
+from tasks.store.durable import (
+    StoreError,
+    disk_faults,
+    make_folder,
+    place,
+    sync_file,
+    write_temporary,
+)
+
+FORMAT = 1
+"""Layout of a store; a store of another format is refused."""
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class CorruptBlob(StoreError):  # noqa: N818  # names what was found
+    """A blob is missing or its content is not what its name says."""
+
+    def __init__(self, digest: str, detail: str) -> None:
+        super().__init__(f"blob {digest} {detail}; build again: its stage is then recomputed")
+        self.digest = digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A stored file."""
+
+    sha256: str
+    bytes: int
+
+
+class Store:
+    """A folder of blobs, action records and dataset versions; safe to share between processes."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the store in `root`; `Store.create` makes one."""
+        self.root = root.resolve()
+        marker = self.root / "store.json"
+        if not marker.is_file():
+            raise StoreError(f"{self.root} is not a store: it has no store.json; build-dataset creates one")
+        if unseal(marker.read_bytes()) != {"format": FORMAT}:
+            raise StoreError(f"{marker}: damaged, or not format {FORMAT}; this program cannot use the store")
+
+    @classmethod
+    def create(cls, root: Path) -> Store:
+        """Open the store in `root`, making it first where there is none."""
+        root = root.resolve()
+        if not (root / "store.json").is_file():
+            make_folder(root)
+            with disk_faults(root, 0):
+                for name in ("tmp", "actions", "builds", "datasets", "quarantine", "cas"):
+                    make_folder(root / name)
+                for first_byte in range(256):
+                    (root / "cas" / f"{first_byte:02x}").mkdir(exist_ok=True)
+                # The marker is last: a folder that has it has all the others.
+                place(write_temporary(root / "tmp", seal({"format": FORMAT})), root / "store.json")
+        return cls(root)
+
+    def blob_path(self, digest: str) -> Path:
+        """Where the blob is, or would be."""
+        if not DIGEST.fullmatch(digest):
+            raise ValueError(f"{digest!r} is not a sha256 in lower-case hex")
+        return self.root / "cas" / digest[:2] / digest
+
+    def has_blob(self, digest: str, *, size: int) -> bool:
+        """Whether the blob is there with that many bytes; its content is not read."""
+        try:
+            return self.blob_path(digest).stat().st_size == size
+        except OSError:
+            return False
+
+    def put_file(self, path: Path, *, move: bool = True) -> Blob:
+        """Store a file; with `move` it is gone from where it was.
+
+        A blob that is already there is replaced by the same content, which heals a damaged one.
+        """
+        size = path.stat().st_size
+        with disk_faults(self.root, size), self.scratch() as scratch:
+            held = scratch / "blob"
+            if move:
+                _move(path, held)
+            else:
+                shutil.copyfile(path, held)
+            return self._place(held)
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Store bytes."""
+        with disk_faults(self.root, len(data)), self.scratch() as scratch:
+            return self._place(write_temporary(scratch, data))
+
+    def _place(self, held: Path) -> Blob:
+        digest = file_digest(held)
+        held.chmod(0o444)
+        sync_file(held)
+        size = held.stat().st_size
+        place(held, self.blob_path(digest))
+        return Blob(sha256=digest, bytes=size)
+
+    def checked_blob(self, digest: str) -> Path:
+        """The blob's path after its content was hashed again.
+
+        A damaged blob is moved to quarantine/ and CorruptBlob is raised: nothing uses it any more, and
+        the next build finds it missing and recomputes it.
+        """
+        path = self.blob_path(digest)
+        try:
+            found = file_digest(path)
+        except FileNotFoundError:
+            raise CorruptBlob(digest, "is missing") from None
+        if found != digest:
+            path.replace(self.root / "quarantine" / digest)
+            raise CorruptBlob(digest, f"holds other content (sha256 {found}) and was moved to quarantine/")
+        return path
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder on the store's own disk, removed at the end."""
+        folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        path.rename(target)
+    except OSError as fault:
+        if fault.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(path, target)
+        path.unlink()
