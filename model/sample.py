@@ -79,5 +79,5 @@ class ManifestRow(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     face_model: str | None = None
     qc: str | None = None
     """Further quality figures as canonical JSON text."""
-    blobs: dict[str, str] = {}  # noqa: RUF012  # pydantic copies defaults
+    blobs: dict[str, str] = {}  # pydantic copies defaults
     """Role -> sha256 of every published file of the clip."""
