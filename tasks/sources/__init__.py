@@ -1,0 +1,1 @@
+"""Where clips and captures come from: scans of folders and data sets, and their digests."""

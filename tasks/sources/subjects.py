@@ -1,0 +1,75 @@
+"""Who is in a clip: known from the source's list, or guessed by a rule that has a name.
+
+The split is by subject, so a rule that divides one person in two leaks that person from train to test,
+and one that joins two people only wastes a little data: where in doubt, join.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+SubjectRule = Literal["parent-folder", "file-stem", "hdtf-name", "csv"]
+
+
+class SubjectSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How the clips of a folder are grouped by person."""
+
+    rule: SubjectRule = "parent-folder"
+    """parent-folder: clips in the same sub-folder show the same person, clips at the top one each;
+    file-stem: every clip is a person of its own; hdtf-name: the stem without a clip number (_0) and
+    trailing digits; csv: read from `table`."""
+    table: Path | None = None
+    """For the rule csv: a file with the header source_name,subject_id and one line a clip."""
+
+
+def read_subjects(settings: SubjectSettings) -> Mapping[str, str]:
+    """Source name -> subject of the csv rule's table; empty for the other rules.
+
+    Raises:
+        ValueError: the table is missing, or a line is not `source_name,subject_id`; names the line.
+    """
+    if settings.rule != "csv":
+        return {}
+    if settings.table is None:
+        raise ValueError("the subject rule csv needs a table: set subjects.table")
+    subjects: dict[str, str] = {}
+    with settings.table.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        if next(rows, None) != ["source_name", "subject_id"]:
+            raise ValueError(f"{settings.table}:1: need the header source_name,subject_id")
+        for row in rows:
+            where = f"{settings.table}:{rows.line_num}"
+            if len(row) != 2 or not all(cell.strip() for cell in row):
+                raise ValueError(f"{where}: {row!r} is not source_name,subject_id")
+            if row[0] in subjects:
+                raise ValueError(f"{where}: {row[0]!r} is listed twice")
+            subjects[row[0]] = row[1].strip()
+    return subjects
+
+
+def subject_of(source_name: str, *, rule: SubjectRule, table: Mapping[str, str]) -> str:
+    """The subject of a clip by its path below the source folder.
+
+    Raises:
+        ValueError: the rule is csv and the table lacks the clip.
+    """
+    folder, _, file_name = source_name.rpartition("/")
+    stem = Path(file_name).stem
+    if rule == "csv":
+        if source_name not in table:
+            raise ValueError(f"the subject table lacks {source_name!r}; add its line")
+        return table[source_name]
+    if rule == "parent-folder" and folder:
+        return folder
+    return hdtf_person(re.sub(r"_\d+$", "", stem)) if rule == "hdtf-name" else stem
+
+
+def hdtf_person(video_name: str) -> str:
+    """The person of an HDTF video: its name without trailing digits ("AdamSchiff1" -> "AdamSchiff")."""
+    return re.sub(r"\d+$", "", video_name) or video_name
