@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.camera import Array
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Square:
@@ -25,7 +27,7 @@ class Square:
         """Whether part of it lies outside a frame of this size."""
         return min(self.left, self.top) < 0 or self.left + self.side > width or self.top + self.side > height
 
-    def contains(self, box: NDArray[np.floating]) -> bool:
+    def contains(self, box: Array) -> bool:
         """Whether a box [left, top, right, bottom] lies inside."""
         right, bottom = self.left + self.side, self.top + self.side
         return bool(self.left <= box[0] and self.top <= box[1] and box[2] <= right and box[3] <= bottom)
@@ -37,7 +39,7 @@ class Square:
         return np.array([[scale, 0.0, shift_x], [0.0, scale, shift_y], [0.0, 0.0, 1.0]]) + 0.0  # no -0
 
 
-def union_box(boxes: NDArray[np.floating], *, percentile: float) -> NDArray[np.float64]:
+def union_box(boxes: Array, *, percentile: float) -> NDArray[np.float64]:
     """Robust union of a clip's boxes (N, 4): frames that stand out on one side are left out.
 
     Each side is the percentile (or 100 - percentile) of that side over the frames.
@@ -47,13 +49,13 @@ def union_box(boxes: NDArray[np.floating], *, percentile: float) -> NDArray[np.f
     return np.concatenate([low, high])
 
 
-def grown_box(box: NDArray[np.floating], scale: float) -> NDArray[np.float64]:
+def grown_box(box: Array, scale: float) -> NDArray[np.float64]:
     """The box scaled about its middle."""
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
     return np.concatenate([middle - scale * half, middle + scale * half])
 
 
-def square_around(box: NDArray[np.floating], *, scale: float, shift_up: float) -> Square:
+def square_around(box: Array, *, scale: float, shift_up: float) -> Square:
     """A square `scale` times the box's longer side; its middle lies shift_up of its side above the box's."""
     side = round(scale * float((box[2:] - box[:2]).max()))
     middle_x, middle_y = (box[:2] + box[2:]) / 2
@@ -62,7 +64,7 @@ def square_around(box: NDArray[np.floating], *, scale: float, shift_up: float) -
 
 
 def square_within(
-    square: Square, box: NDArray[np.floating], *, width: int, height: int, least_scale: float
+    square: Square, box: Array, *, width: int, height: int, least_scale: float
 ) -> Square | None:
     """The square inside the frame nearest to the wish, where it keeps the face box's margin.
 

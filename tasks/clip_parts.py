@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, NonNegativeInt, PositiveFloat
 
+from rendering.camera import Array
 from tasks.reasons import Reason
 
 _CELLS = 4
@@ -75,9 +76,7 @@ def landmark_jumps(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.concatenate([[0.0], np.nan_to_num(moved / smaller)])
 
 
-def shot_starts(
-    changes: NDArray[np.floating], jumps: NDArray[np.floating], settings: CutSettings
-) -> NDArray[np.bool_]:
+def shot_starts(changes: Array, jumps: Array, settings: CutSettings) -> NDArray[np.bool_]:
     """True where a frame begins a new shot; changes and jumps (N,) since the frame before."""
     by_picture = _stands_out(changes, settings.contrast)
     by_face = _stands_out(jumps, settings.contrast)
@@ -88,7 +87,7 @@ def shot_starts(
     return starts
 
 
-def _stands_out(series: NDArray[np.floating], contrast: float, reach: int = 3) -> NDArray[np.bool_]:
+def _stands_out(series: Array, contrast: float, reach: int = 3) -> NDArray[np.bool_]:
     """Values above contrast x the median of their neighbours (not counting themselves)."""
     padded = np.pad(series.astype(np.float64), reach, mode="reflect" if len(series) > reach else "edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, PositiveInt
 
+from rendering.camera import Array
 from rendering.crop_square import Square, cut_square, square_around, square_within, union_box
 from tasks.face_boxes import landmark_box
 from tasks.stage import Json, Stage, StageInput, StageOutput
@@ -87,7 +88,7 @@ def run(stage_input: StageInput, settings: CropSettings) -> StageOutput:
 
 
 def choose_crop(
-    boxes: NDArray[np.floating],
+    boxes: Array,
     *,
     width: int,
     height: int,
@@ -120,7 +121,7 @@ def choose_crop(
 
 def _declared_square(
     declared: dict[str, float],
-    box: NDArray[np.floating],
+    box: Array,
     *,
     width: int,
     height: int,

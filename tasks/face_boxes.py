@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Box = NDArray[np.floating]
+Box = NDArray[np.floating[Any]]
 
 
 def landmark_box(landmarks: NDArray[np.float32]) -> Box:

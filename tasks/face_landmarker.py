@@ -86,13 +86,7 @@ class FaceLandmarker:
         """Faces whose landmarks are found in a square window (it may leave the frame)."""
         cut, scale = _cut(frame, window)
         offset = np.array([window[0], window[1], 0.0], np.float32)
-        return [
-            LandmarkedFace(
-                landmarks=np.asarray(face.landmarks * np.float32(scale) + offset, np.float32),
-                score=face.score,
-            )
-            for face in self._mesh(cut)
-        ]
+        return [replace(face, landmarks=face.landmarks * scale + offset) for face in self._mesh(cut)]
 
     def upright(self, frame: Frame, window: Box) -> bool:
         """Whether the window's face scores best as it is, among its four quarter turns.
@@ -172,8 +166,8 @@ def _detections(detector: SolutionBase, image: Frame) -> list[FoundFace]:
 def _found(detection: Any, image: Frame) -> FoundFace:
     box = detection.location_data.relative_bounding_box
     height, width = image.shape[:2]
-    corners = np.array([box.xmin, box.ymin, box.xmin + box.width, box.ymin + box.height])
-    return FoundFace(box=corners * [width, height, width, height], score=float(detection.score[0]))
+    corners = np.array([box.xmin, box.ymin, box.xmin + box.width, box.ymin + box.height], np.float64)
+    return FoundFace(box=corners * np.array([width, height, width, height]), score=float(detection.score[0]))
 
 
 def _shrunk(frame: Frame, least_px: int) -> tuple[Frame, int]:

@@ -1,0 +1,94 @@
+"""Depth maps of the visible facial skin: which pixels have one, and how metres become 16 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rendering.camera import Array
+
+LARGEST_CODE = 65535
+
+Codes = NDArray[np.uint16]
+Bools = NDArray[np.bool_]
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthScale:
+    """One linear code for a whole clip: depth_m = offset_m + scale_m * code; code 0 = no surface."""
+
+    scale_m: float
+    offset_m: float
+
+    @classmethod
+    def of_range(cls, near_m: float, far_m: float) -> DepthScale:
+        """The finest scale that codes every depth from near_m (code 1) to far_m (code 65535).
+
+        Raises:
+            ValueError: the range is empty or behind the camera.
+        """
+        if not 0 < near_m <= far_m:
+            raise ValueError(f"depth range {near_m:g} .. {far_m:g} m, need 0 < near <= far")
+        scale_m = max(far_m - near_m, 1e-6) / (LARGEST_CODE - 1)
+        return cls(scale_m=scale_m, offset_m=near_m - scale_m)
+
+    def encode(self, depth_m: Array) -> Codes:
+        """Depth in metres, 0 = no surface -> codes; at most scale_m / 2 off.
+
+        Raises:
+            ValueError: a depth lies outside the range that the scale was made for.
+        """
+        depths = np.asarray(depth_m, np.float64)
+        codes = np.where(depths == 0, 0.0, np.rint((depths - self.offset_m) / self.scale_m))
+        if codes.min() < 0 or codes.max() > LARGEST_CODE or ((codes == 0) != (depths == 0)).any():
+            far_m = self.offset_m + LARGEST_CODE * self.scale_m
+            raise ValueError(
+                f"depth {depths[depths != 0].min():g} .. {depths.max():g} m outside the clip's range "
+                f"{self.offset_m + self.scale_m:g} .. {far_m:g} m"
+            )
+        return codes.astype(np.uint16)
+
+    def decode(self, codes: Codes) -> Float32:
+        """Codes -> depth in metres, 0 = no surface."""
+        depths = np.where(codes == 0, 0.0, self.offset_m + self.scale_m * codes.astype(np.float64))
+        return depths.astype(np.float32)
+
+
+def slits(surface: Bools, *, widest_px: float) -> Bools:
+    """Pixels of closed lip and lid lines in a picture of visible skin, (H, W).
+
+    An enclosed hole that is nowhere wider than widest_px is where closed lips or lids meet: skin touches
+    skin there, only the mesh has a rim. A wider hole is an open mouth or eye and stays a hole, corners
+    included.
+    """
+    holes = np.pad((~surface).astype(np.uint8), 1, constant_values=1)  # so that all outside is one region
+    count, labels = cv2.connectedComponents(holes, connectivity=4)
+    radius = cv2.distanceTransform(holes, cv2.DIST_L2, cv2.DIST_MASK_5)
+    narrow = np.ones(count, bool)
+    narrow[[0, labels[0, 0]]] = False
+    # the middle of a line of w pixels is up to (w + 1) / 2 from the nearest pixel outside
+    narrow[labels[2 * radius - 1 > widest_px]] = False
+    return np.asarray(narrow[labels][1:-1, 1:-1])
+
+
+def filled_depth(depth_m: Float32, gaps: Bools, *, reach_px: int) -> Float32:
+    """Depth with gaps set to the mean of the surface within reach_px, (H, W) m; 0 = no surface."""
+    size = (2 * reach_px + 1, 2 * reach_px + 1)
+    total, known = (
+        cv2.boxFilter(summed, cv2.CV_64F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        for summed in (depth_m, (depth_m > 0).astype(np.float32))
+    )
+    return np.where(gaps, (total / np.maximum(known, 1)).astype(np.float32), depth_m)
+
+
+def cleaned_mask(mask: Bools, *, within: Bools, radius_px: int) -> Bools:
+    """A mask without specks and pinholes of up to radius_px, inside `within`, (H, W)."""
+    size = 2 * radius_px + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc)
+    return (closed > 0) & within
