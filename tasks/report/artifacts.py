@@ -12,7 +12,7 @@ from tasks.report.card import build_card
 from tasks.report.cost import build_cost
 from tasks.report.facts import BuildFacts, StageTiming
 from tasks.report.funnel import build_funnels, rejecting_stage
-from tasks.report.text import code_span
+from tasks.report.text import visible
 
 Table = list[dict[str, str | int | float]]
 
@@ -40,11 +40,10 @@ def refused_table(rows: Sequence[ManifestRow], facts: BuildFacts) -> Table:
     refused = [row for row in rows if row.status == "quarantined"]
     return [
         {
-            # The page renders cells as Markdown: data goes in as code, or a file name could be a link.
-            "source": code_span(row.source_name),
+            "source": visible(row.source_name),
             "stage": rejecting_stage(row, facts.rejected_at),
             "reason": str(row.reason),
-            "in words": code_span(row.detail or ""),
+            "in words": visible(row.detail or ""),
             "clip id": row.clip_id,
         }
         for row in refused[:MOST_LINES]

@@ -31,10 +31,11 @@ def code_span(text: object) -> str:
 
 
 def code_block(text: str, *, language: str) -> str:
-    """A fenced Markdown block that the text cannot end."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    """A fenced Markdown block that the text cannot end; lines stay lines."""
+    shown = "\n".join(map(visible, text.split("\n")))
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
+    return f"{fence}{language}\n{shown}\n{fence}"
 
 
 def grouped(value: float) -> str:

@@ -1,0 +1,112 @@
+"""Progress of a build in the terminal: bars on standard error, which leave standard output to the result."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stage:
+    """Counts of one stage so far."""
+
+    name: str
+    bar: TaskID
+    started_s: float
+    """Monotonic clock when it began."""
+    clips: int = 0
+    done: int = 0
+    frames: int = 0
+    rejected: int = 0
+    told: bool = False
+
+    def rate(self, now_s: float) -> str:
+        """Frames a second since it began; empty before the first frame."""
+        return f"{self.frames / max(now_s - self.started_s, 1e-3):,.1f} frames/s" if self.frames else ""
+
+    def line(self, now_s: float) -> str:
+        """The stage in one line."""
+        figures = [
+            f"{self.done:,} of {self.clips:,} clips",
+            f"{self.frames:,} frames" if self.frames else "",
+            self.rate(now_s),
+            f"{self.rejected:,} rejected" if self.rejected else "",
+        ]
+        return f"{self.name}: {', '.join(figure for figure in figures if figure)}"
+
+
+class StageProgress:
+    """One bar for each stage where standard error is a terminal, else one line for each finished stage.
+
+    Methods may be called from several threads.
+
+        with StageProgress() as progress:
+            progress.begin("fit", clips=54)
+            progress.advance("fit", frames=150)
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._bars = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:>18}"),
+            TextColumn("{task.fields[rejected]}", style="red"),
+            console=Console(file=self._stream),
+            redirect_stdout=False,
+            disable=not self._stream.isatty(),
+        )
+        self._stages: dict[str, _Stage] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+        for stage in self._stages.values():
+            self._tell(stage)
+
+    def begin(self, stage: str, *, clips: int) -> None:
+        """A stage starts on so many clips; said again, it gets that many more."""
+        with self._lock:
+            if stage not in self._stages:
+                bar = self._bars.add_task(stage, total=0, rate="", rejected="")
+                self._stages[stage] = _Stage(name=stage, bar=bar, started_s=time.monotonic())
+            counts = self._stages[stage]
+            counts.clips += clips
+            self._bars.update(counts.bar, total=counts.clips)
+
+    def advance(self, stage: str, *, clips: int = 1, frames: int = 0, rejected: int = 0) -> None:
+        """So many more clips of a stage that has begun are done, the rejected ones among them."""
+        with self._lock:
+            counts = self._stages[stage]
+            counts.done += clips
+            counts.frames += frames
+            counts.rejected += rejected
+            self._bars.update(
+                counts.bar,
+                completed=counts.done,
+                rate=counts.rate(time.monotonic()),
+                rejected=f"{counts.rejected:,} rejected" if counts.rejected else "",
+            )
+            if counts.done >= counts.clips:
+                self._tell(counts)
+
+    def _tell(self, stage: _Stage) -> None:
+        """Without a terminal: the stage's line, once."""
+        if self._bars.disable and not stage.told:
+            stage.told = True
+            self._stream.write(f"{stage.line(time.monotonic())}\n")
+            self._stream.flush()
