@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
-
-from rendering.camera import Array
 
 LARGEST_CODE = 65535
 
@@ -36,21 +35,20 @@ class DepthScale:
         scale_m = max(far_m - near_m, 1e-6) / (LARGEST_CODE - 1)
         return cls(scale_m=scale_m, offset_m=near_m - scale_m)
 
-    def encode(self, depth_m: Array) -> Codes:
-        """Depth in metres, 0 = no surface -> codes; at most scale_m / 2 off.
+    def encode(self, depth_m: Float32) -> Codes:
+        """Depth (H, W) in metres, 0 = no surface -> codes; at most scale_m / 2 off.
 
         Raises:
             ValueError: a depth lies outside the range that the scale was made for.
         """
-        depths = np.asarray(depth_m, np.float64)
-        codes = np.where(depths == 0, 0.0, np.rint((depths - self.offset_m) / self.scale_m))
-        if codes.min() < 0 or codes.max() > LARGEST_CODE or ((codes == 0) != (depths == 0)).any():
-            far_m = self.offset_m + LARGEST_CODE * self.scale_m
+        codes, misfits = _encode(depth_m, self.scale_m, self.offset_m)
+        if misfits:
+            nearest, farthest = depth_m[depth_m != 0].min(), depth_m.max()
             raise ValueError(
-                f"depth {depths[depths != 0].min():g} .. {depths.max():g} m outside the clip's range "
-                f"{self.offset_m + self.scale_m:g} .. {far_m:g} m"
+                f"depth {nearest:g} .. {farthest:g} m outside the clip's range "
+                f"{self.offset_m + self.scale_m:g} .. {self.offset_m + LARGEST_CODE * self.scale_m:g} m"
             )
-        return codes.astype(np.uint16)
+        return np.asarray(codes)
 
     def decode(self, codes: Codes) -> Float32:
         """Codes -> depth in metres, 0 = no surface."""
@@ -75,14 +73,21 @@ def slits(surface: Bools, *, widest_px: float) -> Bools:
     return np.asarray(narrow[labels][1:-1, 1:-1])
 
 
-def filled_depth(depth_m: Float32, gaps: Bools, *, reach_px: int) -> Float32:
+@numba.njit(cache=True)
+def filled_depth(depth_m: Float32, gaps: Bools, reach_px: int) -> Float32:
     """Depth with gaps set to the mean of the surface within reach_px, (H, W) m; 0 = no surface."""
-    size = (2 * reach_px + 1, 2 * reach_px + 1)
-    total, known = (
-        cv2.boxFilter(summed, cv2.CV_64F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
-        for summed in (depth_m, (depth_m > 0).astype(np.float32))
-    )
-    return np.where(gaps, (total / np.maximum(known, 1)).astype(np.float32), depth_m)
+    height, width = depth_m.shape
+    filled = depth_m.copy()
+    for row, column in zip(*np.nonzero(gaps)):  # noqa: B905  # numba knows no strict
+        total, known = 0.0, 0
+        for y in range(max(row - reach_px, 0), min(row + reach_px + 1, height)):
+            for x in range(max(column - reach_px, 0), min(column + reach_px + 1, width)):
+                if depth_m[y, x] > 0:
+                    total += depth_m[y, x]
+                    known += 1
+        if known:
+            filled[row, column] = total / known
+    return filled
 
 
 def cleaned_mask(mask: Bools, *, within: Bools, radius_px: int) -> Bools:
@@ -92,3 +97,20 @@ def cleaned_mask(mask: Bools, *, within: Bools, radius_px: int) -> Bools:
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc)
     closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc)
     return (closed > 0) & within
+
+
+@numba.njit(cache=True)
+def _encode(depth_m: Float32, scale_m: float, offset_m: float) -> tuple[Codes, int]:
+    """Codes (H, W), and how many depths lie outside the range."""
+    codes = np.zeros(depth_m.shape, np.uint16)
+    misfits = 0
+    for row in range(depth_m.shape[0]):
+        for column in range(depth_m.shape[1]):
+            depth = depth_m[row, column]
+            if depth != 0:
+                code = np.rint((depth - offset_m) / scale_m)
+                if 1 <= code <= LARGEST_CODE:
+                    codes[row, column] = int(code)
+                else:
+                    misfits += 1
+    return codes, misfits

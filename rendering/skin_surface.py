@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt
@@ -36,8 +37,21 @@ class SkinMesh:
     """Vertex ids, (F, 3), counter-clockwise seen from outside."""
     is_skin: Bools
     """(F,), triangles whose depth is published."""
+    skin_vertices: Int32
+    """Ids of the vertices of these triangles, (S,)."""
     is_clear: Bools
     """(F,), triangles that the picture shows; False where hair, glasses or a hand hide them."""
+
+
+def skin_mesh(triangles: Int32, skin_triangles: Int32) -> SkinMesh:
+    """A mesh with nothing in front: triangles (F, 3), and the ids (S,) of those that are skin."""
+    corners = np.ascontiguousarray(triangles, np.int32)
+    return SkinMesh(
+        triangles=corners,
+        is_skin=np.isin(np.arange(len(corners)), skin_triangles),
+        skin_vertices=np.unique(corners[skin_triangles]),
+        is_clear=np.ones(len(corners), bool),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +71,40 @@ def skin_picture(
     raster = rasterize(vertices_m[None], mesh.triangles, camera, backend=settings.backend, out=out)
     depth_m = np.zeros((camera.height, camera.width), np.float32)
     mask = np.zeros(depth_m.shape, bool)
-    view = _bounds(vertices_m[mesh.triangles[mesh.is_skin].ravel()], camera)
-    shown = np.append(mesh.is_skin & _faces_camera(vertices_m, mesh.triangles), False)  # id -1: none
+    view = _bounds(vertices_m[mesh.skin_vertices], camera)
+    shown = _facing(vertices_m, mesh.triangles) & mesh.is_skin
     triangle_id = raster.triangle_id[0][view]
-    surface = shown[triangle_id]
+    surface = _chosen(triangle_id, shown)
     gaps = slits(surface, widest_px=settings.widest_slit_px)
-    depth_m[view] = filled_depth(
-        np.where(surface, raster.depth_m[0][view], np.float32(0)),
-        gaps,
-        reach_px=int(np.ceil(settings.widest_slit_px)),
-    )
-    clear = (surface & np.append(mesh.is_clear, False)[triangle_id]) | gaps
+    skin_depth_m = raster.depth_m[0][view] * surface
+    depth_m[view] = filled_depth(skin_depth_m, gaps, int(np.ceil(settings.widest_slit_px)))
+    clear = _chosen(triangle_id, shown & mesh.is_clear) | gaps
     mask[view] = cleaned_mask(clear, within=surface | gaps, radius_px=settings.mask_radius_px)
     return SkinPicture(depth_m=depth_m, mask=mask)
 
 
-def _faces_camera(vertices_m: Float32, triangles: Int32) -> Bools:
+@numba.njit(cache=True)
+def _facing(vertices_m: Float32, triangles: Int32) -> Bools:
     """Triangles seen from outside, (F,): the inside of the far cheek must not show through a hole."""
-    first, second, third = (vertices_m[triangles[:, corner]] for corner in range(3))
-    outward = np.cross(second - first, third - first)
-    return np.asarray(np.einsum("fc,fc->f", outward, first) < 0)
+    facing = np.empty(len(triangles), np.bool_)
+    for index in range(len(triangles)):
+        ax, ay, az = vertices_m[triangles[index, 0]]
+        bx, by, bz = vertices_m[triangles[index, 1]]
+        cx, cy, cz = vertices_m[triangles[index, 2]]
+        # a . (b x c) is -6 x the volume towards the camera of a triangle that turns its outside to it
+        facing[index] = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx) < 0
+    return facing
+
+
+@numba.njit(cache=True)
+def _chosen(triangle_id: Int32, chosen: Bools) -> Bools:
+    """Pixels that see a chosen triangle, (H, W)."""
+    pixels = np.zeros(triangle_id.shape, np.bool_)
+    for row in range(triangle_id.shape[0]):
+        for column in range(triangle_id.shape[1]):
+            index = triangle_id[row, column]
+            pixels[row, column] = index >= 0 and chosen[index]
+    return pixels
 
 
 def _bounds(vertices_m: Float32, camera: Camera) -> tuple[slice, slice]:

@@ -6,8 +6,8 @@ only skin is published: eyes, the open mouth and the throat have no depth. docs/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from rendering.camera import Camera
 from rendering.depth_map import DepthScale
 from rendering.face_model import FaceModel
 from rendering.rasterize import empty_raster
-from rendering.skin_surface import SkinMesh, SkinPicture, SkinSettings, skin_picture
+from rendering.skin_surface import SkinMesh, SkinPicture, SkinSettings, skin_mesh, skin_picture
 from tasks.face_model_files import load_face_model
 from tasks.stage import Stage, StageInput, StageOutput
 from tasks.video_files import write_video
@@ -139,10 +139,9 @@ def run(stage_input: StageInput, settings: DepthSettings) -> StageOutput:
 
 def depth_scale(subject: Subject) -> DepthScale:
     """The scale that holds the skin of all frames: no point of a triangle is beyond its corners."""
-    skin = np.unique(subject.mesh.triangles[subject.mesh.is_skin])
     near_m, far_m = np.inf, -np.inf
     for frame in range(len(subject.motion)):
-        z = subject.motion.vertices(frame)[skin, 2]
+        z = subject.motion.vertices(frame)[subject.mesh.skin_vertices, 2]
         near_m, far_m = min(near_m, float(z.min())), max(far_m, float(z.max()))
     margin_m = 1e-5 * far_m  # the rasterizer's float32 rounding
     return DepthScale.of_range(near_m - margin_m, far_m + margin_m)
@@ -166,10 +165,8 @@ def _load_subject(stage_input: StageInput, settings: DepthSettings) -> Subject:
 def _captured(stage_input: StageInput) -> Subject:
     with np.load(stage_input.blobs["capture"], allow_pickle=False) as file:
         capture = dict(file)
-    triangles = np.asarray(capture["triangles"], np.int32)
-    is_skin = np.isin(np.arange(len(triangles)), capture["skin_triangles"])
     return Subject(
-        mesh=SkinMesh(triangles=triangles, is_skin=is_skin, is_clear=np.ones(len(triangles), bool)),
+        mesh=skin_mesh(capture["triangles"], capture["skin_triangles"]),
         motion=CapturedMotion(vertices_m=capture["vertices"]),
         camera=_camera(capture["camera_matrix"], CROP_PX),
         mask_source="mesh",
@@ -180,17 +177,10 @@ def _fitted(stage_input: StageInput, settings: DepthSettings) -> Subject:
     face_model = load_face_model(stage_input.blobs["face_model"])
     with np.load(stage_input.blobs["fit"], allow_pickle=False) as file:
         fit = dict(file)
-    triangles = face_model.triangles
-    is_clear = np.ones(len(triangles), bool)
-    if "vertex_inlier" in fit:
-        is_clear = fit["vertex_inlier"][triangles].mean(axis=1) >= settings.least_inlier
+    mesh = skin_mesh(face_model.triangles, face_model.skin_triangles)
     neutral_m = face_model.mean + np.tensordot(fit["identity"], face_model.identity_basis, axes=1)
     return Subject(
-        mesh=SkinMesh(
-            triangles=triangles,
-            is_skin=np.isin(np.arange(len(triangles)), face_model.skin_triangles),
-            is_clear=is_clear,
-        ),
+        mesh=replace(mesh, is_clear=_clear(mesh, fit, settings)),
         motion=FittedMotion(
             face_model=face_model,
             neutral_m=np.asarray(neutral_m, np.float32),
@@ -201,6 +191,13 @@ def _fitted(stage_input: StageInput, settings: DepthSettings) -> Subject:
         camera=_camera(stage_input.values["camera_matrix"], stage_input.values["crop_side_px"]),
         mask_source="mesh+residual" if "vertex_inlier" in fit else "mesh",
     )
+
+
+def _clear(mesh: SkinMesh, fit: Mapping[str, NDArray[Any]], settings: DepthSettings) -> NDArray[np.bool_]:
+    """Triangles that the picture shows, (F,), as far as the fit says."""
+    if "vertex_inlier" not in fit:
+        return mesh.is_clear
+    return np.asarray(fit["vertex_inlier"][mesh.triangles].mean(axis=1) >= settings.least_inlier)
 
 
 def _camera(matrix: Any, side_px: int) -> Camera:
