@@ -1,0 +1,214 @@
+"""Publishing a version: immutable parts first, then one list entry that must not exist before."""
+
+from __future__ import annotations
+
+import errno
+import json
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.sample import ManifestRow
+from tasks.store.blobs import Blob, CorruptBlob, Store, file_digest
+from tasks.store.canonical import canonical_json, seal
+from tasks.store.durable import (
+    StoreError,
+    disk_faults,
+    make_folder,
+    place_new,
+    sync_file,
+    sync_folder,
+    write_temporary,
+)
+from tasks.store.rows import manifest_bytes, merkle_root, read_manifest
+from tasks.store.versions import (
+    LOCK,
+    MANIFEST,
+    CorruptVersion,
+    Lock,
+    LockFacts,
+    Provenance,
+    VersionEntry,
+    checked_file,
+    dataset_folder,
+    entry_path,
+    latest_number,
+    read_entry,
+    version_folder,
+)
+
+Actions = Mapping[str, Sequence[tuple[str, str]]]
+"""Clip id -> (stage, action key) in the order they ran."""
+
+
+class BaseMoved(StoreError):  # noqa: N818  # names what happened
+    """Another version was published since this build began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The outcome of a publication."""
+
+    number: int
+    root: str
+    changed: bool
+    """False: the latest version has this root already and nothing was published."""
+
+
+def publish(
+    store: Store,
+    name: str,
+    *,
+    rows: Sequence[ManifestRow],
+    facts: LockFacts,
+    actions: Actions,
+    pages: Mapping[str, bytes],
+    base: int,
+) -> Published:
+    """Publish rows as the version after `base`.
+
+    Args:
+        store: holds every blob that the rows name.
+        name: the dataset.
+        rows: one per source.
+        facts: for dataset.lock.json.
+        actions: how each clip came about.
+        pages: card.md and report.html; not part of the root.
+        base: the latest number when the build began (latest_number), 0 for none.
+
+    Raises:
+        BaseMoved: another root was published in the meantime.
+        CorruptBlob: a blob that a row names is missing.
+    """
+    root = merkle_root(rows)
+    sizes = _blob_sizes(store, rows)
+    head = _readable_head(store, name)
+    if head and head.root == root and _matches(store, name, head):
+        return Published(number=head.number, root=root, changed=False)
+    if latest_number(store, name) != base:
+        raise _moved(store, name, base)
+    provenance = store.put_bytes(_provenance_bytes(actions, sizes))
+    lock = Lock(**dict(facts), name=name, root=root, counts=_counts(rows), provenance=provenance.sha256)
+    files = {MANIFEST: manifest_bytes(rows), LOCK: _lock_bytes(lock), **pages}
+    with disk_faults(store.root, sum(map(len, files.values()))):
+        make_folder(dataset_folder(store, name) / "versions")
+        folder = _place_folder(store, name, root=root, files=files)
+        if head and head.root == root and _matches(store, name, head):
+            return Published(number=head.number, root=root, changed=False)
+        return _append(store, name, number=base + 1, root=root, folder=folder)
+
+
+def _append(store: Store, name: str, *, number: int, root: str, folder: Path) -> Published:
+    held = {
+        path.name: Blob(sha256=file_digest(path), bytes=path.stat().st_size)
+        for path in sorted(folder.iterdir())
+    }
+    entry = VersionEntry(number=number, root=root, files=held)
+    temporary = write_temporary(store.root / "tmp", seal(entry.model_dump(mode="json")))
+    try:
+        place_new(temporary, entry_path(store, name, number=number))
+    except FileExistsError:
+        head = _readable_head(store, name)
+        if head is None or head.root != root:
+            raise _moved(store, name, number - 1) from None
+        return Published(number=head.number, root=root, changed=False)
+    return Published(number=number, root=root, changed=True)
+
+
+def _place_folder(store: Store, name: str, *, root: str, files: Mapping[str, bytes]) -> Path:
+    """The version's folder, whole: one that a killed build left, or a new one."""
+    target = version_folder(store, name, root=root)
+    if _is_whole(store, target, root):
+        return target
+    if target.exists():
+        target.rename(store.root / "quarantine" / f"{name}-{target.name}-{secrets.token_hex(4)}")
+    with store.scratch() as scratch:
+        folder = scratch / target.name
+        folder.mkdir()
+        for file_name, data in files.items():
+            (folder / file_name).write_bytes(data)
+            sync_file(folder / file_name)
+        sync_folder(folder)
+        _rename_unless_there(folder, target)
+    sync_folder(target.parent)
+    if not _is_whole(store, target, root):
+        raise StoreError(f"{target} does not read back to the root {root}; nothing was published")
+    return target
+
+
+def _rename_unless_there(folder: Path, target: Path) -> None:
+    try:
+        folder.rename(target)
+    except OSError as fault:
+        # Another publisher of the same root was faster: its folder is as whole as ours.
+        if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+
+
+def _is_whole(store: Store, folder: Path, root: str) -> bool:
+    """Whether an unlisted folder holds this root's rows and a lock whose provenance is stored."""
+    try:
+        lock = Lock.model_validate_json((folder / LOCK).read_bytes())
+        rows = read_manifest((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return lock.root == root == merkle_root(rows) and store.blob_path(lock.provenance).is_file()
+
+
+def _matches(store: Store, name: str, entry: VersionEntry) -> bool:
+    """Whether a version's folder holds what its entry says, and its provenance is stored."""
+    folder = version_folder(store, name, root=entry.root)
+    try:
+        lock = Lock.model_validate_json(checked_file(folder, entry, LOCK).read_bytes())
+        for file_name in entry.files:
+            checked_file(folder, entry, file_name)
+    except CorruptVersion:
+        return False
+    return store.blob_path(lock.provenance).is_file()
+
+
+def _readable_head(store: Store, name: str) -> VersionEntry | None:
+    number = latest_number(store, name)
+    try:
+        return read_entry(store, name, number=number) if number else None
+    except CorruptVersion:
+        return None
+
+
+def _moved(store: Store, name: str, base: int) -> BaseMoved:
+    return BaseMoved(
+        f"dataset {name}: version {latest_number(store, name)} was published while this build, which began at "
+        f"version {base}, ran; run it again: all finished work is kept"
+    )
+
+
+def _blob_sizes(store: Store, rows: Sequence[ManifestRow]) -> dict[str, int]:
+    sizes = {}
+    for row in rows:
+        for role, digest in row.blobs.items():
+            try:
+                sizes[digest] = store.blob_path(digest).stat().st_size
+            except FileNotFoundError:
+                raise CorruptBlob(digest, f"({role} of clip {row.clip_id}) is missing") from None
+    return sizes
+
+
+def _provenance_bytes(actions: Actions, sizes: Mapping[str, int]) -> bytes:
+    provenance = Provenance(
+        actions={clip_id: tuple(steps) for clip_id, steps in actions.items()}, sizes=dict(sizes)
+    )
+    return canonical_json(provenance.model_dump(mode="json"))
+
+
+def _lock_bytes(lock: Lock) -> bytes:
+    return (
+        json.dumps(lock.model_dump(mode="json"), sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
+    )
+
+
+def _counts(rows: Sequence[ManifestRow]) -> dict[str, int]:
+    statuses = Counter[str](row.status for row in rows)
+    reasons = Counter(f"quarantined: {row.reason}" for row in rows if row.status == "quarantined")
+    return {"rows": len(rows), **statuses, **reasons}
