@@ -1,0 +1,70 @@
+"""The outlines of eyes and lips on the front of the face, in mm (design space, see skull.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+EYE_X = 31.5
+EYE_RADIUS = 12.0
+EYE_CENTER_Z = 68.0
+EYE_INNER = (16.8, -1.8)
+EYE_OUTER = (46.0, 0.8)
+UPPER_LID_RISE = 6.0
+LOWER_LID_DROP = 4.6
+
+MOUTH_HALF_WIDTH = 25.0
+MOUTH_Y = -69.5
+MOUTH_GAP = 0.35
+UPPER_LIP = 7.6
+LOWER_LIP = 9.6
+
+
+def eye_contour(count: int) -> Array:
+    """The opening of the left eye, counter-clockwise from the inner corner over the lower lid: (2 count, 2)."""
+    share = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, count, endpoint=False))
+    lower = _eye_line(share) - np.stack([np.zeros(count), LOWER_LID_DROP * np.sin(np.pi * share**0.95) ** 0.9], 1)
+    back = 1 - share
+    upper = _eye_line(back) + np.stack([np.zeros(count), UPPER_LID_RISE * np.sin(np.pi * back**0.85) ** 0.75], 1)
+    return np.concatenate([lower, upper])
+
+
+def _eye_line(share: Array) -> Array:
+    return np.array(EYE_INNER) + share[:, None] * np.subtract(EYE_OUTER, EYE_INNER)
+
+
+def mouth_line(x: Array) -> Array:
+    """Height of the line between the lips: (P,) -> (P,)."""
+    return np.asarray(MOUTH_Y + 0.7 * np.exp(-((x / 9.0) ** 2)) - 0.9 * np.exp(-((x / 3.5) ** 2)))
+
+
+def lip_share(x: Array) -> Array:
+    """1 in the middle of the mouth, 0 at its corners and beyond: (P,) -> (P,)."""
+    return np.clip(1 - (np.abs(x) / MOUTH_HALF_WIDTH) ** 2, 0.0, 1.0)
+
+
+def upper_lip_border(x: Array) -> Array:
+    """Height of the red of the upper lip, with its bow: (P,) -> (P,)."""
+    bow = -1.5 * np.exp(-((x / 3.2) ** 2)) + 0.5 * np.exp(-(((np.abs(x) - 6.0) / 3.5) ** 2))
+    return np.asarray(mouth_line(x) + lip_share(x) ** 0.85 * (UPPER_LIP + bow))
+
+
+def lower_lip_border(x: Array) -> Array:
+    """Height of the lower edge of the red: (P,) -> (P,)."""
+    return np.asarray(mouth_line(x) - lip_share(x) ** 0.7 * LOWER_LIP)
+
+
+def outward_normals(ring: Array) -> Array:
+    """Unit normals of a closed counter-clockwise ring: (R, 2) -> (R, 2)."""
+    tangents = np.roll(ring, -1, axis=0) - np.roll(ring, 1, axis=0)
+    normals = np.stack([tangents[:, 1], -tangents[:, 0]], axis=1)
+    return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+def distance_to(points: Array, ring: Array) -> Array:
+    """Distance of points from the vertices of a dense curve: (P, 2), (R, 2) -> (P,)."""
+    return np.asarray(np.linalg.norm(points[:, None] - ring[None], axis=2).min(axis=1))

@@ -1,0 +1,174 @@
+"""The skin mesh: points dense where the face is detailed, rings round eyes and lips, Delaunay triangles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay, cKDTree
+
+from rendering.builtin.contours import (
+    MOUTH_GAP,
+    MOUTH_HALF_WIDTH,
+    eye_contour,
+    lip_share,
+    lower_lip_border,
+    mouth_line,
+    outward_normals,
+    upper_lip_border,
+)
+from rendering.builtin.relief import add_relief
+from rendering.builtin.skull import BOTTOM_ROW, TOP_MM, Skull
+from rendering.landmark_views import inside_polygon
+
+Array = NDArray[Any]
+Ids = NDArray[np.int32]
+
+EYE_SAMPLES = 16
+"""Points of one lid."""
+LID_OFFSETS = (0.0, 1.3, 3.0, 5.0, 7.4)
+"""mm outwards of the opening."""
+MOUTH_SAMPLES = 14
+"""Points of half a lip."""
+LIP_SHARES = (0.0, 0.22, 0.5, 0.8, 1.0, 1.3)
+"""Rows of lip points between the mouth line (0) and the border of the red (1), and one beyond."""
+SPACINGS = ((2.7, (56.0, -90.0, 30.0)), (4.6, (112.0, -126.0, 78.0)), (9.0, (260.0, BOTTOM_ROW, TOP_MM)))
+"""Grid spacing in mm, and where: |80 theta| below, rows from and to."""
+UNROLL_MM = 80.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkinMesh:
+    """The skin of head and neck, symmetric; design space."""
+
+    points: Array
+    """(V, 3) mm."""
+    triangles: Ids
+    """(F, 3), counter-clockwise seen from outside."""
+    right_lids: Ids
+    """Vertices round the right eye opening, in order."""
+    left_lids: Ids
+    lips: Ids
+    """Vertices round the mouth opening, in order."""
+    mirror: Ids
+    """(V,) the vertex on the other side."""
+
+
+def skin_mesh() -> SkinMesh:
+    """Half a head by Delaunay in the unrolled plane, then mirrored."""
+    skull = Skull()
+    eye, mouth = eye_contour(EYE_SAMPLES), _half_mouth()
+    plane = _plane(skull, np.concatenate([eye, mouth, _lid_rows(eye), _lip_rows()]))
+    plane = _pruned(plane, 0.8, keep=len(eye) + len(mouth))
+    holes = [plane[: len(eye)], plane[len(eye) : len(eye) + len(mouth)]]
+    plane = _with_grid(plane, holes)
+    plane[np.abs(plane[:, 0]) < 1e-6, 0] = 0.0
+    simplices = _oriented(plane, Delaunay(plane).simplices)
+    centers = plane[simplices].mean(axis=1)
+    simplices = simplices[~(inside_polygon(centers, holes[0]) | inside_polygon(centers, holes[1]))]
+    points = add_relief(skull.points(plane[:, 0] / UNROLL_MM, plane[:, 1]))
+    seam = (plane[:, 0] == 0.0) | (plane[:, 0] > np.pi * UNROLL_MM - 1e-6)
+    points[seam, 0] = 0.0
+    return _mirrored(points, simplices, seam, len(eye), len(mouth))
+
+
+def _half_mouth() -> Array:
+    """Upper lip edge from the middle to the corner, lower one back: (R, 2) mm."""
+    x = MOUTH_HALF_WIDTH * np.sin(np.linspace(0, np.pi / 2, MOUTH_SAMPLES))
+    gap = MOUTH_GAP * np.sqrt(lip_share(x))
+    upper = np.stack([x, mouth_line(x) + gap], axis=1)
+    lower = np.stack([x, mouth_line(x) - gap], axis=1)
+    return np.concatenate([upper, lower[-2::-1]])
+
+
+def _lid_rows(eye: Array) -> Array:
+    normals = outward_normals(eye)
+    return np.concatenate([eye + offset * normals for offset in LID_OFFSETS[1:]])
+
+
+def _lip_rows() -> Array:
+    x = MOUTH_HALF_WIDTH * np.sin(np.linspace(0, np.pi / 2, MOUTH_SAMPLES))
+    gap = MOUTH_GAP * np.sqrt(lip_share(x))
+    line = mouth_line(x)
+    rows = []
+    for share in LIP_SHARES[1:]:
+        rows.append(np.stack([x, line + gap + share * (upper_lip_border(x) - line)], axis=1))
+        rows.append(np.stack([x, line - gap - share * (line - lower_lip_border(x))], axis=1))
+    return np.concatenate(rows)
+
+
+def _plane(skull: Skull, front: Array) -> Array:
+    """Front points (x, y) mm -> the unrolled plane (P, 2)."""
+    theta, row = skull.parameters(front[:, 0], front[:, 1])
+    return np.stack([UNROLL_MM * theta, row], axis=1)
+
+
+def _pruned(points: Array, distance: float, *, keep: int) -> Array:
+    """Leave out points nearer than this to an earlier one; the first `keep` always stay."""
+    close = cKDTree(points).query_pairs(distance, output_type="ndarray")
+    dropped = np.zeros(len(points), bool)
+    for first, second in close[np.lexsort((close[:, 1], close[:, 0]))]:
+        if not dropped[first] and second >= keep:
+            dropped[second] = True
+    return points[~dropped]
+
+
+def _with_grid(plane: Array, holes: list[Array]) -> Array:
+    """Add hexagonal grids, fine to coarse, away from what is there already."""
+    for spacing, (reach, low, high) in SPACINGS:
+        rows = np.linspace(low, high, max(2, round((high - low) / (spacing * 0.866))))
+        reach = min(reach, np.pi * UNROLL_MM)
+        columns = np.linspace(0.0, reach, round(reach / spacing))
+        half = (columns[1] - columns[0]) / 2
+        grid = np.concatenate(
+            [
+                np.stack([_shifted(columns, half if k % 2 else 0.0, reach), np.full_like(columns, row)], axis=1)
+                for k, row in enumerate(rows)
+            ]
+        )
+        if reach == np.pi * UNROLL_MM:
+            back = np.stack([np.full_like(rows, reach), rows], axis=1)
+            middle = np.stack([np.zeros_like(rows), rows], axis=1)
+            grid = np.concatenate([back, middle, grid])
+            grid = _pruned(grid, 0.5 * spacing, keep=0)
+        distance, _ = cKDTree(plane).query(grid)
+        inside = inside_polygon(grid, holes[0]) | inside_polygon(grid, holes[1])
+        plane = np.concatenate([plane, grid[(distance > 0.72 * spacing) & ~inside]])
+    return plane
+
+
+def _shifted(columns: Array, shift: float, reach: float) -> Array:
+    """Every other row is half a step aside, but keeps its point on the plane of symmetry."""
+    moved = columns + shift
+    moved[0] = 0.0
+    return np.minimum(moved, reach)
+
+
+def _oriented(plane: Array, simplices: Array) -> Ids:
+    """Counter-clockwise in the plane (theta to the left of the subject, row up) is outside."""
+    a, b, c = (plane[simplices[:, k]] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    fixed = np.where((area < 0)[:, None], simplices[:, ::-1], simplices)
+    order = np.lexsort(fixed.T[::-1])
+    return np.asarray(fixed[order][np.abs(area[order]) > 1e-9], np.int32)
+
+
+def _mirrored(points: Array, triangles: Ids, seam: NDArray[np.bool_], eye: int, mouth: int) -> SkinMesh:
+    """Both halves, the seam shared. The first points are the eye ring, then the half mouth ring."""
+    count = len(points)
+    other = np.arange(count, dtype=np.int32)
+    other[~seam] = count + np.arange((~seam).sum(), dtype=np.int32)
+    whole = np.concatenate([points, points[~seam] * [-1.0, 1.0, 1.0]])
+    half_lips = np.arange(eye, eye + mouth, dtype=np.int32)
+    left_lids = np.arange(eye, dtype=np.int32)
+    mirror = np.concatenate([other, np.flatnonzero(~seam).astype(np.int32)])
+    return SkinMesh(
+        points=whole,
+        triangles=np.concatenate([triangles, other[triangles][:, ::-1]]),
+        right_lids=other[left_lids],
+        left_lids=left_lids,
+        lips=np.concatenate([half_lips, other[half_lips[-2:0:-1]]]),
+        mirror=mirror,
+    )

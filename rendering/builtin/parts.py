@@ -1,0 +1,211 @@
+"""What is not skin: eyeballs, teeth, the inside of mouth and lids, ears, shoulders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rendering.builtin.contours import EYE_CENTER_Z, EYE_RADIUS, EYE_X, MOUTH_Y
+from rendering.builtin.mesh import SkinMesh, skin_mesh
+
+Array = NDArray[Any]
+Ids = NDArray[np.int32]
+
+
+class Part(IntEnum):
+    """What a vertex belongs to."""
+
+    SKIN = 0
+    LID_RIM = 1
+    """The thickness of the lids, hidden behind them."""
+    MOUTH_LINING = 2
+    RIGHT_EYE = 3
+    LEFT_EYE = 4
+    UPPER_TEETH = 5
+    LOWER_TEETH = 6
+    EAR = 7
+    SHOULDERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A mesh part in design space."""
+
+    part: Part
+    points: Array
+    """(V, 3) mm."""
+    sites: Array
+    """(V, 3) mm: where anatomy finds the vertex; what moves the site moves the vertex."""
+    triangles: Ids
+    """(F, 3), local ids."""
+    detail: Array
+    """(V,) what colours need: polar angle of an eyeball, column of a tooth, depth into the mouth, ..."""
+
+
+# Polar angles of an eyeball's rings: pupil to 9.5, iris to 28.5 degrees.
+EYE_ANGLES_DEG = (0.01, 6, 9.2, 10.4, 15, 20, 25, 27.8, 29.8, 33, 40, 50, 65, 85)
+EYE_SEGMENTS = 24
+TOOTH_COLUMNS = 36
+
+
+def pieces() -> tuple[SkinMesh, list[Piece]]:
+    """The skin mesh, and all pieces with the skin first."""
+    skin = skin_mesh()
+    lids = [_lid_rim(skin, ring, side) for ring, side in ((skin.right_lids, -1), (skin.left_lids, 1))]
+    return skin, [
+        Piece(
+            part=Part.SKIN,
+            points=skin.points,
+            sites=skin.points,
+            triangles=skin.triangles,
+            detail=np.zeros(len(skin.points)),
+        ),
+        *lids,
+        _mouth_lining(skin),
+        _eyeball(Part.RIGHT_EYE, -1),
+        _eyeball(Part.LEFT_EYE, 1),
+        _teeth(Part.UPPER_TEETH),
+        _teeth(Part.LOWER_TEETH),
+        _ear(-1),
+        _ear(1),
+        _shoulders(),
+    ]
+
+
+def loft(rings: Array, *, closed: bool) -> Ids:
+    """Triangles between consecutive rings (R, S): (F, 3); ids count row by row."""
+    rows, samples = rings.shape[:2]
+    ids = np.arange(rows * samples, dtype=np.int32).reshape(rows, samples)
+    following = np.roll(ids, -1, axis=1)
+    a, b, c, d = (part if closed else part[:, :-1] for part in (ids[:-1], following[:-1], following[1:], ids[1:]))
+    quads = np.stack([a, b, c, d], axis=-1).reshape(-1, 4)
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+
+
+def _lid_rim(skin: SkinMesh, ring: Ids, side: int) -> Piece:
+    edge = skin.points[ring]
+    center = np.array([side * EYE_X, 0.0, EYE_CENTER_Z])
+    inner = center + (edge - center) * 0.985
+    inner[:, 2] -= 1.6
+    behind = center + (edge - center) * [1.12, 1.35, 1.0]
+    behind[:, 2] -= 7.0
+    rings = np.stack([edge, inner, behind])
+    triangles = loft(rings, closed=True)
+    return Piece(
+        part=Part.LID_RIM,
+        points=rings.reshape(-1, 3),
+        sites=np.tile(edge, (3, 1)),
+        triangles=triangles if side > 0 else triangles[:, ::-1],
+        detail=np.repeat([0.0, 1.0, 2.0], len(edge)),
+    )
+
+
+def _mouth_lining(skin: SkinMesh) -> Piece:
+    edge = skin.points[skin.lips]
+    upper = np.where(edge[:, 1] >= MOUTH_Y + 0.2, 1.0, -1.0) * np.clip(1 - (edge[:, 0] / 25.5) ** 2, 0, 1) ** 0.5
+    rings = [edge]
+    for back, rise, shrink in ((1.5, 0.2, 1.0), (5.0, 2.0, 1.02), (12.0, 7.0, 1.04), (34.0, 9.0, 0.8), (45.0, 1.0, 0.1)):
+        ring = edge.copy()
+        ring[:, 0] *= shrink
+        ring[:, 1] += rise * upper
+        ring[:, 2] -= back
+        rings.append(ring)
+    stacked = np.stack(rings)
+    return Piece(
+        part=Part.MOUTH_LINING,
+        points=stacked.reshape(-1, 3),
+        sites=np.tile(edge, (len(rings), 1)),
+        triangles=loft(stacked, closed=True)[:, ::-1],
+        detail=np.repeat(np.arange(len(rings), dtype=float), len(edge)),
+    )
+
+
+def _eyeball(part: Part, side: int) -> Piece:
+    polar = np.radians(EYE_ANGLES_DEG)[:, None]
+    around = np.linspace(0, 2 * np.pi, EYE_SEGMENTS, endpoint=False)[None]
+    unit = np.stack(
+        [np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar) + 0 * around], axis=-1
+    )
+    center = np.array([side * EYE_X, 0.0, EYE_CENTER_Z])
+    points = (center + EYE_RADIUS * unit).reshape(-1, 3)
+    return Piece(
+        part=part,
+        points=points,
+        sites=np.tile(center + [0.0, 0.0, EYE_RADIUS], (len(points), 1)),
+        triangles=loft(unit, closed=True)[:, ::-1],
+        detail=np.repeat(np.asarray(EYE_ANGLES_DEG, float), EYE_SEGMENTS),
+    )
+
+
+def _teeth(part: Part) -> Piece:
+    """An arch of four rows: gum, neck, middle, edge."""
+    upper = part is Part.UPPER_TEETH
+    angle = np.linspace(-1.25, 1.25, TOOTH_COLUMNS + 1)
+    columns = np.arange(TOOTH_COLUMNS + 1)
+    gap = (columns % 3 == 0).astype(float)
+    heights = (-56.0, -61.5, -66.0, -70.6) if upper else (-86.0, -80.0, -76.0, -72.2)
+    setback = (1.5, 0.6, 0.0, 0.8) if upper else (4.0, 3.0, 2.6, 3.2)
+    radius = 23.0 if upper else 21.5
+    rings = []
+    for height, back in zip(heights, setback, strict=True):
+        depth = 0.5 * gap + back
+        rise = (0.5 if upper else -0.3) * gap * (height in heights[-1:])
+        x = (radius - depth) * np.sin(angle)
+        z = 66.5 + (radius + 4.0 - depth) * np.cos(angle)
+        rings.append(np.stack([x, np.full_like(x, height) + rise, z], axis=1))
+    stacked = np.stack(rings)
+    triangles = loft(stacked, closed=False)
+    return Piece(
+        part=part,
+        points=stacked.reshape(-1, 3),
+        sites=np.tile([0.0, MOUTH_Y + (6.0 if upper else -6.0), 92.0], (stacked.shape[0] * stacked.shape[1], 1)),
+        triangles=triangles[:, ::-1] if upper else triangles,
+        detail=np.concatenate([np.full(len(columns), -1.0), np.tile(gap, 3)]),
+    )
+
+
+def _ear(side: int) -> Piece:
+    """A shell: root, back of the rim, rim, groove, inner ridge, hollow."""
+    around = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+    # (size of the ring, distance from the head) of each ring from the root to the hollow.
+    shape = ((0.62, -4.0), (0.86, 6.0), (0.98, 13.0), (1.0, 16.0), (0.93, 16.5), (0.84, 13.5), (0.68, 14.0), (0.5, 9.0), (0.25, 5.0), (0.02, 4.0))
+    outline_y = 31.0 * np.sin(around) * np.where(np.sin(around) < 0, 1.0, 0.98)
+    outline_z = (16.5 + 3.0 * np.sin(around)) * np.cos(around)
+    rings = []
+    for size, out in shape:
+        # The rim stands off behind, and runs into the cheek in front.
+        stand = out * np.clip(0.62 - 0.38 * np.cos(around), 0.15, 1.0)
+        stand = np.where(np.sin(around) < -0.75, stand * 0.7, stand)
+        rings.append(np.stack([71.0 + stand, -20.0 + size * outline_y, -7.0 + size * outline_z - 0.25 * size * outline_y * -0.6], axis=1))
+    stacked = np.stack(rings) * [side, 1, 1]
+    triangles = loft(stacked, closed=True)
+    return Piece(
+        part=Part.EAR,
+        points=stacked.reshape(-1, 3),
+        sites=stacked.reshape(-1, 3),
+        triangles=triangles if side > 0 else triangles[:, ::-1],
+        detail=np.repeat([out for _, out in shape], len(around)),
+    )
+
+
+def _shoulders() -> Piece:
+    around = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    # (height, half width, half depth, shift back) of each ring, collar to chest.
+    shape = ((-160, 59, 57, -4), (-166, 66, 63, -5), (-176, 82, 70, -10), (-190, 116, 76, -16), (-204, 160, 82, -20), (-222, 190, 88, -20), (-260, 208, 98, -18), (-330, 214, 108, -14), (-420, 216, 112, -12))
+    rings = []
+    for height, width, depth, back in shape:
+        x = width * np.sign(np.sin(around)) * np.abs(np.sin(around)) ** 0.85
+        z = depth * np.cos(around) + back
+        rings.append(np.stack([x, height - 0.04 * np.cos(around) * 90, z], axis=1))
+    stacked = np.stack(rings)
+    return Piece(
+        part=Part.SHOULDERS,
+        points=stacked.reshape(-1, 3),
+        sites=np.tile([0.0, -300.0, 0.0], (stacked.shape[0] * stacked.shape[1], 1)),
+        triangles=loft(stacked, closed=True)[:, ::-1],
+        detail=np.repeat(np.arange(len(shape), dtype=float), len(around)),
+    )
