@@ -137,7 +137,7 @@ def load_arrays(data: bytes, *, max_bytes: int) -> dict[str, NDArray[np.generic]
                 raise ValueError(f"unpacks to {unpacked} bytes, limit {max_bytes}")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, MemoryError) as error:
         raise ValueError(f"broken npz: {error}") from error
 
 

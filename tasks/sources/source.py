@@ -77,8 +77,8 @@ class ClipSource:
         """What the stages may read; names that say nothing are left out."""
         crop = None if self.declared_crop is None else asdict(self.declared_crop)
         given = {
-            "start_s": self.start_s,
-            "end_s": self.end_s,
+            "source_start_s": self.start_s,
+            "source_end_s": self.end_s,
             "declared_crop": crop,
             "images_fps": self.images_fps,
         }
