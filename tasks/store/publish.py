@@ -7,6 +7,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,10 @@ from tasks.store.versions import (
     dataset_folder,
     entry_path,
     latest_number,
+    parse_lock,
     read_entry,
     version_folder,
+    version_numbers,
 )
 
 Actions = Mapping[str, Sequence[tuple[str, str]]]
@@ -120,7 +123,8 @@ def _append(store: Store, name: str, *, number: int, root: str, folder: Path) ->
 def _place_folder(store: Store, name: str, *, root: str, files: Mapping[str, bytes]) -> Path:
     """The version's folder, whole: one that a killed build left, or a new one."""
     target = version_folder(store, name, root=root)
-    if _is_whole(store, target, root):
+    listed = _listed(store, name, root)
+    if _matches(store, name, listed) if listed else _is_whole(store, target, root):
         return target
     if target.exists():
         target.rename(store.root / "quarantine" / f"{name}-{target.name}-{secrets.token_hex(4)}")
@@ -150,7 +154,7 @@ def _rename_unless_there(folder: Path, target: Path) -> None:
 def _is_whole(store: Store, folder: Path, root: str) -> bool:
     """Whether an unlisted folder holds this root's rows and a lock whose provenance is stored."""
     try:
-        lock = Lock.model_validate_json((folder / LOCK).read_bytes())
+        lock = parse_lock((folder / LOCK).read_bytes())
         rows = read_manifest((folder / MANIFEST).read_bytes())
     except (OSError, ValueError):
         return False
@@ -161,12 +165,22 @@ def _matches(store: Store, name: str, entry: VersionEntry) -> bool:
     """Whether a version's folder holds what its entry says, and its provenance is stored."""
     folder = version_folder(store, name, root=entry.root)
     try:
-        lock = Lock.model_validate_json(checked_file(folder, entry, LOCK).read_bytes())
+        lock = parse_lock(checked_file(folder, entry, LOCK).read_bytes())
         for file_name in entry.files:
             checked_file(folder, entry, file_name)
     except CorruptVersion:
         return False
     return store.blob_path(lock.provenance).is_file()
+
+
+def _listed(store: Store, name: str, root: str) -> VersionEntry | None:
+    """The newest entry with this root."""
+    for number in reversed(version_numbers(store, name)):
+        with suppress(CorruptVersion):
+            entry = read_entry(store, name, number=number)
+            if entry.root == root:
+                return entry
+    return None
 
 
 def _readable_head(store: Store, name: str) -> VersionEntry | None:
@@ -179,8 +193,8 @@ def _readable_head(store: Store, name: str) -> VersionEntry | None:
 
 def _moved(store: Store, name: str, base: int) -> BaseMoved:
     return BaseMoved(
-        f"dataset {name}: version {latest_number(store, name)} was published while this build, which began at "
-        f"version {base}, ran; run it again: all finished work is kept"
+        f"dataset {name}: version {latest_number(store, name)} was published while this build ran, which "
+        f"began at version {base}; run it again: all finished work is kept"
     )
 
 

@@ -6,6 +6,7 @@ A version exists if and only if its entry does. The order is the number's; no cl
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from tasks.store.recipes import Recipe
 from tasks.store.rows import read_manifest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ROOT_DIGITS = 4
+"""Fewest digits by which a root may be named."""
 MANIFEST, LOCK = "manifest.parquet", "dataset.lock.json"
 
 
@@ -117,12 +120,10 @@ def find_number(store: Store, name: str, *, version: str | None = None) -> int:
         found = numbers[-1:]
     elif version.isdecimal() and int(version) in numbers:
         found = [int(version)]
+    elif len(version) >= ROOT_DIGITS:
+        found = [number for number in numbers if _root(store, name, number).startswith(version)]
     else:
-        found = [
-            number
-            for number in numbers
-            if len(version) >= 4 and _root(store, name, number).startswith(version)
-        ]
+        found = []
     if not found:
         raise VersionNotFound(
             f"store {store.root} has no version {version or 'at all'} of dataset {name!r}; "
@@ -141,9 +142,7 @@ def read_entry(store: Store, name: str, *, number: int) -> VersionEntry:
     except ValidationError:
         entry = None
     if entry is None or entry.number != number:
-        raise CorruptVersion(
-            f"{path} is damaged; build again to publish the version anew, or delete the file"
-        )
+        raise CorruptVersion(f"{path} is damaged; delete it and build again to publish the version anew")
     return entry
 
 
@@ -183,7 +182,13 @@ def read_lock(store: Store, name: str, *, number: int) -> Lock:
     """A version's dataset.lock.json alone."""
     entry = read_entry(store, name, number=number)
     folder = version_folder(store, name, root=entry.root)
-    return Lock.model_validate_json(checked_file(folder, entry, LOCK).read_bytes())
+    return parse_lock(checked_file(folder, entry, LOCK).read_bytes())
+
+
+def parse_lock(text: bytes) -> Lock:
+    """The content of a dataset.lock.json."""
+    # json reads the escapes of file names that are no UTF-8; pydantic's own parser refuses them
+    return Lock.model_validate(json.loads(text))
 
 
 def checked_file(folder: Path, entry: VersionEntry, file_name: str) -> Path:
@@ -197,7 +202,7 @@ def checked_file(folder: Path, entry: VersionEntry, file_name: str) -> Path:
 
 def read_provenance(store: Store, lock: Lock) -> Provenance:
     """How the clips of a version came about."""
-    return Provenance.model_validate_json(store.checked_blob(lock.provenance).read_bytes())
+    return Provenance.model_validate(json.loads(store.checked_blob(lock.provenance).read_bytes()))
 
 
 def _root(store: Store, name: str, number: int) -> str:
