@@ -56,11 +56,8 @@ _EXACT = {
     "flags:v": "+bitexact",
 }
 # all our video is BT.601 limited range; accurate rounding, because without it every colour is 1 too dark
-TO_OUR_COLORS = {
-    "out_color_matrix": "bt601",
-    "out_range": "tv",
-    "flags": "bilinear+accurate_rnd+bitexact",
-}
+SCALER = "bilinear+accurate_rnd+bitexact"
+_OUR_COLORS = {"out_color_matrix": "bt601", "out_range": "tv", "flags": SCALER}
 # frames leave ffmpeg as YUV4MPEG2: it states the size, then raw planes follow, each after this word
 _FRAME_MARK = b"FRAME\n"
 
@@ -76,25 +73,28 @@ def read_frames(
     Raises:
         MediaFileError: ffmpeg complained, or the video ended before start + count.
     """
+    wire_format: Literal["yuv420p", "gray", "gray16le"] = (
+        "yuv420p" if pixel_format == "rgb24" else pixel_format
+    )
     video = media_input(path, err_detect="crccheck+bitstream+buffer+explode").video
     if start or count is not None:
         bounds = {"start_frame": start} | ({} if count is None else {"end_frame": start + count})
         video = video.filter("trim", **bounds)
     if pixel_format == "rgb24":
-        video = video.filter("scale", **TO_OUR_COLORS)
+        video = video.filter("scale", **_OUR_COLORS)
     output = ffmpeg.output(
         video,
         "pipe:1",
         format="yuv4mpegpipe",
         strict=-1,
-        pix_fmt="yuv420p" if pixel_format == "rgb24" else pixel_format,
+        pix_fmt=wire_format,
         fps_mode="passthrough",
         threads=1,
     )
     seen = 0
     with LimitedProcess(command(output), limits=OWN_FILE_LIMITS) as process:
-        for frame in _raw_frames(process, pixel_format=pixel_format):
-            yield frame
+        for planes in raw_frames(process, pixel_format=wire_format):
+            yield cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420) if pixel_format == "rgb24" else planes
             seen += 1
         check_finished(process.finish(), doing=f"reading {path.name}")
     if seen == 0 or (count is not None and seen < count):
@@ -204,7 +204,7 @@ def _encoder(path: Path, frame: Frame, *, profile: Profile) -> Any:
         threads=1,
     ).video
     if pixel_format == "rgb24":
-        video = video.filter("scale", **TO_OUR_COLORS)
+        video = video.filter("scale", **_OUR_COLORS)
     if profile in ("source", "crop"):
         video = video.filter(
             "setparams", colorspace="smpte170m", range="tv", color_primaries="bt709", color_trc="bt709"
@@ -224,26 +224,27 @@ def _layout(frame: Frame, *, profile: Profile) -> tuple[str, tuple[int, int]]:
     raise ValueError(f"{profile} frames are {frame.dtype} {frame.shape}; see write_video for what it takes")
 
 
-def _raw_frames(process: LimitedProcess, *, pixel_format: PixelFormat) -> Iterator[Any]:
-    """The frames of a YUV4MPEG2 stream."""
+def raw_frames(
+    process: LimitedProcess, *, pixel_format: Literal["yuv420p", "gray", "gray16le"]
+) -> Iterator[Any]:
+    """The frames of a YUV4MPEG2 stream: (H, W), for yuv420p its planes, (H * 3 / 2, W)."""
     header = _read_line(process)
     if not header:
         return
     fields = {field[:1]: field[1:] for field in header.decode("ascii").split()[1:]}
     width, height = int(fields["W"]), int(fields["H"])
-    frame_bytes = {"rgb24": width * height * 3 // 2, "gray": width * height, "gray16le": width * height * 2}
+    rows = height * 3 // 2 if pixel_format == "yuv420p" else height
+    sample_type = np.dtype("<u2" if pixel_format == "gray16le" else "u1")
     while True:
-        buffer: NDArray[np.uint8] = np.empty(len(_FRAME_MARK) + frame_bytes[pixel_format], dtype=np.uint8)
+        buffer: NDArray[np.uint8] = np.empty(
+            len(_FRAME_MARK) + rows * width * sample_type.itemsize, dtype=np.uint8
+        )
         received = process.read_into(buffer.data)
         if received == 0:
             return
         if received != len(buffer):
             raise MediaFileError("ffmpeg ended inside a frame")
-        planes = buffer[len(_FRAME_MARK) :]
-        if pixel_format == "rgb24":
-            yield cv2.cvtColor(planes.reshape(height * 3 // 2, width), cv2.COLOR_YUV2RGB_I420)
-        else:
-            yield planes.view("<u2" if pixel_format == "gray16le" else "u1").reshape(height, width)
+        yield buffer[len(_FRAME_MARK) :].view(sample_type).reshape(rows, width)
 
 
 def _read_line(process: LimitedProcess) -> bytes:

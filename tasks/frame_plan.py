@@ -1,0 +1,56 @@
+"""Which source frame is shown at each 25 fps frame, from real presentation times."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+FRAME_RATE = 25
+
+ROUNDING_S = Fraction(4, 1000)
+"""Matroska and FLV round times to a millisecond; a last frame short by this much still counts whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramePlan:
+    """The plan, and how far it had to bend the source."""
+
+    source_frames: tuple[int, ...]
+    """Index of the decoded source frame for each k/25 s, never falling."""
+    duplicated: int
+    """Frames that repeat the one before."""
+    dropped: int
+    """Source frames between the first and the last shown that are not shown."""
+    largest_shift_s: float
+    """Largest distance between a frame's time and that of the source frame shown for it."""
+
+
+def plan_frames(times_s: Sequence[Fraction], *, start_s: Fraction, end_s: Fraction) -> FramePlan:
+    """Frame k shows the source frame nearest to start_s + k/25, the earlier one of two as near.
+
+    Args:
+        times_s: Presentation times of the decoded frames, rising, at least one.
+        start_s: Time of frame 0, on the same clock.
+        end_s: Where the last source frame ends: only whole frames before it are planned.
+    """
+    frames = max(0, math.floor((end_s - start_s + ROUNDING_S) * FRAME_RATE))
+    chosen: list[int] = []
+    largest = Fraction(0)
+    for k in range(frames):
+        time = start_s + Fraction(k, FRAME_RATE)
+        nearest = bisect.bisect_left(times_s, time)
+        if nearest == len(times_s) or (nearest and time - times_s[nearest - 1] <= times_s[nearest] - time):
+            nearest -= 1
+        chosen.append(nearest)
+        largest = max(largest, abs(times_s[nearest] - time))
+    different = len(set(chosen))
+    spanned = chosen[-1] - chosen[0] + 1 if chosen else 0
+    return FramePlan(
+        source_frames=tuple(chosen),
+        duplicated=len(chosen) - different,
+        dropped=spanned - different,
+        largest_shift_s=float(largest),
+    )
