@@ -17,10 +17,6 @@ from numpy.typing import NDArray
 COEFFICIENT_COUNTS = (0, 4, 5, 8)
 """k1 k2 p1 p2 [k3 [k4 k5 k6]]."""
 
-MAX_STEPS = 50
-TOLERANCE = 1e-10
-"""Largest error of undistort_points, normalised units: below 1e-6 px."""
-
 Points = NDArray[np.floating[Any]]
 
 
@@ -48,50 +44,3 @@ def distort_points(points: Points, coefficients: Sequence[float]) -> NDArray[np.
         ],
         axis=-1,
     )
-
-
-def undistort_points(points: Points, coefficients: Sequence[float]) -> NDArray[np.float64]:
-    """The inverse of distort_points, by Newton's method: (..., 2) -> (..., 2).
-
-    Raises:
-        ValueError: the lens model folds over at a point, so that nothing maps to it.
-    """
-    target = np.asarray(points, float)
-    found = target.copy()
-    for _ in range(MAX_STEPS):
-        error = distort_points(found, coefficients) - target
-        if not error.size or np.abs(error).max() < TOLERANCE:
-            return found
-        found = found - _solve(_jacobian(found, coefficients), error)
-    worst = float(np.abs(distort_points(found, coefficients) - target).max())
-    raise ValueError(
-        f"distortion {list(coefficients)} cannot be inverted at all points (error {worst:.2g}, "
-        f"limit {TOLERANCE:.2g}); check the calibration"
-    )
-
-
-def _jacobian(points: NDArray[np.float64], coefficients: Sequence[float]) -> NDArray[np.float64]:
-    """Central differences: (..., 2) -> (..., 2, 2), exact to 1e-9, which Newton's steps do not need."""
-    step = 1e-6
-    shifts = step * np.eye(2)
-    columns = [
-        (distort_points(points + shift, coefficients) - distort_points(points - shift, coefficients))
-        / (2 * step)
-        for shift in shifts
-    ]
-    return np.stack(columns, axis=-1)
-
-
-def _solve(matrices: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Newton steps; where the model folds over (determinant 0) the plain error is the step."""
-    a, b, c, d = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 1, 0], matrices[..., 1, 1]
-    determinant = a * d - b * c
-    safe = np.where(np.abs(determinant) < 1e-9, np.nan, determinant)
-    step = np.stack(
-        [
-            (d * errors[..., 0] - b * errors[..., 1]) / safe,
-            (a * errors[..., 1] - c * errors[..., 0]) / safe,
-        ],
-        axis=-1,
-    )
-    return np.where(np.isfinite(step), step, errors)

@@ -152,8 +152,8 @@ def _choose_square(geometry: _Geometry, camera: Camera, settings: UndistortSetti
     if inside.min() < 0.5 * (box[2:] - box[:2]).min():
         raise Rejected(
             Reason.NO_FACE,
-            f"the mesh lies at {np.round(box).tolist()} px, mostly outside the {camera.width}x{camera.height} "
-            "px picture",
+            f"the mesh lies at {np.round(box).tolist()} px, mostly outside the picture of "
+            f"{camera.width}x{camera.height} px",
         )
     wish = square_around(box, scale=settings.scale, shift_up=settings.shift_up)
     within = square_within(
