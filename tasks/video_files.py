@@ -57,7 +57,7 @@ _EXACT = {
 }
 # all our video is BT.601 limited range; accurate rounding, because without it every colour is 1 too dark
 SCALER = "bilinear+accurate_rnd+bitexact"
-_OUR_COLORS = {"out_color_matrix": "bt601", "out_range": "tv", "flags": SCALER}
+TO_OUR_COLORS = {"out_color_matrix": "bt601", "out_range": "tv", "flags": SCALER}
 # frames leave ffmpeg as YUV4MPEG2: it states the size, then raw planes follow, each after this word
 _FRAME_MARK = b"FRAME\n"
 
@@ -81,7 +81,7 @@ def read_frames(
         bounds = {"start_frame": start} | ({} if count is None else {"end_frame": start + count})
         video = video.filter("trim", **bounds)
     if pixel_format == "rgb24":
-        video = video.filter("scale", **_OUR_COLORS)
+        video = video.filter("scale", **TO_OUR_COLORS)
     output = ffmpeg.output(
         video,
         "pipe:1",
@@ -204,7 +204,7 @@ def _encoder(path: Path, frame: Frame, *, profile: Profile) -> Any:
         threads=1,
     ).video
     if pixel_format == "rgb24":
-        video = video.filter("scale", **_OUR_COLORS)
+        video = video.filter("scale", **TO_OUR_COLORS)
     if profile in ("source", "crop"):
         video = video.filter(
             "setparams", colorspace="smpte170m", range="tv", color_primaries="bt709", color_trc="bt709"
