@@ -1,0 +1,134 @@
+"""Speech features: all hidden layers of wav2vec2 at the frames of a 25 fps clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, PositiveInt
+from torch import Tensor
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+SAMPLES_PER_FRAME = 640
+"""16 kHz / 25 fps."""
+HEAD_WIDTH = 64
+
+
+class UntrainedSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Size of the random network that stands in where there are no weights; 12 x 768 is wav2vec2-base."""
+
+    layers: PositiveInt = 2
+    """Transformer layers."""
+    width: PositiveInt = 64
+    """Channels of a layer, a multiple of 64."""
+    seed: int = 0
+    """Of its weights."""
+
+    @property
+    def label(self) -> str:
+        """How the manifest names it."""
+        return f"untrained wav2vec2 (seed {self.seed}, {self.width} x {self.layers})"
+
+
+class WindowSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Long sound goes through the network in windows, so that memory does not grow with its length."""
+
+    window_frames: PositiveInt = 300
+    """Length of a window in 25 fps frames; sound up to this length is one window and exact."""
+    context_frames: PositiveInt = 32
+    """Frames at a window's inner ends that only serve as context and are taken from its neighbour: half
+    the reach of the positional convolution (128 steps of 20 ms)."""
+
+
+def untrained_network(size: UntrainedSize) -> Wav2Vec2Model:
+    """A random wav2vec2 of the usual architecture: the same weights on every call."""
+    config = Wav2Vec2Config(
+        hidden_size=size.width,
+        num_hidden_layers=size.layers,
+        num_attention_heads=max(size.width // HEAD_WIDTH, 1),
+        intermediate_size=4 * size.width,
+        conv_dim=[min(512, size.width)] * 7,
+        num_conv_pos_embedding_groups=min(16, size.width),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(size.seed)
+        network = Wav2Vec2Model(config)
+    return cast(Wav2Vec2Model, network.eval())
+
+
+def normalized(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Zero mean and unit variance over the clip, as wav2vec2 was trained: (S,) 16 bit -> (S,)."""
+    mean, variance = samples.mean(dtype=np.float64), samples.var(dtype=np.float64)
+    # 1e-7 is the feature extractor's, for samples in -1..1
+    scale = 1 / np.sqrt(variance + 1e-7 * 32768**2)
+    return np.asarray((samples - mean) * scale, np.float32)
+
+
+def speech_features(
+    network: Wav2Vec2Model, samples: NDArray[np.int16], *, windows: WindowSettings
+) -> NDArray[np.float16]:
+    """All transformer layers at each frame of a clip: 16 kHz samples (640 N,) -> (N, layers, width).
+
+    A frame's features are those at the middle of its own 640 samples, linearly interpolated between the
+    network's 50 Hz steps.
+
+    Raises:
+        ValueError: not a whole number of frames, or none.
+    """
+    frames, rest = divmod(len(samples), SAMPLES_PER_FRAME)
+    if rest or not frames:
+        raise ValueError(
+            f"{len(samples)} samples, need a positive multiple of {SAMPLES_PER_FRAME}; resample anew"
+        )
+    sound = normalized(samples)
+    features = np.empty((frames, network.config.num_hidden_layers, network.config.hidden_size), np.float16)
+    for first, last, keep_first, keep_last in spans(frames, windows):
+        part = torch.from_numpy(sound[first * SAMPLES_PER_FRAME : last * SAMPLES_PER_FRAME])
+        at_frames = _layers_at_frames(network, part[None], last - first)
+        features[keep_first:keep_last] = at_frames[keep_first - first : keep_last - first].numpy()
+    return features
+
+
+def spans(frames: int, windows: WindowSettings) -> Iterator[tuple[int, int, int, int]]:
+    """Windows over a clip and the frames each one answers for: (first, end, keep first, keep end).
+
+    All windows are equally long, the last one ends with the clip; kept frames lie at least
+    context_frames from a window's inner ends and cover the clip without overlap.
+    """
+    length, context = windows.window_frames, windows.context_frames
+    if length <= 2 * context:
+        raise ValueError(f"window_frames is {length}, need more than 2 x context_frames = {2 * context}")
+    done = 0
+    while done < frames:
+        first = max(min(done - context, frames - length), 0)
+        end = min(first + length, frames)
+        keep_end = frames if end == frames else end - context
+        yield first, end, done, keep_end
+        done = keep_end
+
+
+def _layers_at_frames(network: Wav2Vec2Model, sound: Tensor, frames: int) -> Tensor:
+    """(1, 640 N) -> (N, layers, width)."""
+    with torch.inference_mode():
+        layers = network(sound, output_hidden_states=True).hidden_states[1:]
+    steps = torch.stack(layers, dim=2)[0]
+    place = step_positions(network.config, frames).clamp(0, len(steps) - 1)
+    low = place.floor().long().clamp(max=max(len(steps) - 2, 0))
+    high = (low + 1).clamp(max=len(steps) - 1)
+    return torch.lerp(steps[low], steps[high], (place - low)[:, None, None].to(steps.dtype))
+
+
+def step_positions(config: Wav2Vec2Config, frames: int) -> Tensor:
+    """Where the middle of each frame's sound lies between the network's steps, (N,) in steps.
+
+    Step k hears samples k * stride .. k * stride + reach of the convolutions (320 and 400).
+    """
+    stride, reach = 1, 1
+    for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
+        reach += (kernel - 1) * stride
+        stride *= step
+    middles = (torch.arange(frames, dtype=torch.float64) + 0.5) * SAMPLES_PER_FRAME
+    return (middles - reach / 2) / stride
