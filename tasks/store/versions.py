@@ -43,6 +43,8 @@ class LockFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     """All settings of the build that change its rows."""
     catalogue: str
     """Digest of the list of sources."""
+    models: dict[str, str]
+    """Role -> sha256 of the files that all clips share ("face_model" ...)."""
     recipes: dict[str, Recipe]
     """Recipe.digest -> stage version, module digests, settings and tools of every stage used."""
     splits: dict[str, Literal["train", "val", "test"]]
