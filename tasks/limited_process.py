@@ -88,6 +88,11 @@ class LimitedProcess:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
 
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also its group's."""
+        return self._process.pid
+
     def read_into(self, buffer: memoryview) -> int:
         """Fill the buffer from standard output; returns the bytes read, fewer only at its end."""
         assert self._process.stdout is not None

@@ -18,7 +18,7 @@ import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.ffmpeg_tool import media_input, run_ffmpeg
+from tasks.ffmpeg_tool import MediaFileError, ffmpeg_path, media_input, run_ffmpeg
 from tasks.limited_process import Limits
 
 _DISCARDED = 0x4  # AV_PKT_FLAG_DISCARD: decoded, never shown (before the start of an edit list)
@@ -116,6 +116,7 @@ def read_facts(path: Path, *, limits: Limits, max_pixels: int) -> MediaFacts:
 
     Raises:
         Rejected: ffmpeg took too long, or listed more than the limits allow.
+        MediaFileError: the program is no working ffmpeg.
     """
     source = media_input(path, max_pixels=max_pixels)
     output = ffmpeg.output(
@@ -129,6 +130,8 @@ def read_facts(path: Path, *, limits: Limits, max_pixels: int) -> MediaFacts:
     listing = end.stdout.decode("ascii", errors="replace")
     log = anonymous(end.messages, path)
     container = _CONTAINER.search(log)
+    if container is None and end.returncode == 0:
+        raise MediaFileError(f"{ffmpeg_path()} says nothing about {path.name}; set a working ffmpeg")
     rotation = _ROTATION.search(log)
     return MediaFacts(
         tracks=tuple(parse_listing(listing)),

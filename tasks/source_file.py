@@ -25,8 +25,10 @@ def open_source(path: Path, *, max_bytes: int) -> tuple[int, bytes, bytes]:
     """Size, first and last bytes of a regular file that is no link.
 
     Raises:
-        Rejected: it is no regular file, cannot be read, is empty or too large.
+        Rejected: its name is no text, it is no regular file, cannot be read, is empty or too large.
     """
+    if not _is_text(path):
+        raise Rejected(Reason.UNSAFE_PATH, f"its name is not UTF-8: {path.name!a}; rename it")
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             kind = stat.filemode(path.lstat().st_mode)[0]
@@ -77,6 +79,14 @@ def missing_bytes(path: Path, *, size: int, head: bytes, tail: bytes) -> str | N
     if stated is not None and stated > size:
         return f"its container states {stated} bytes, the file has {size}"
     return None
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _end_of_boxes(path: Path, *, size: int) -> int:
