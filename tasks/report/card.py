@@ -10,7 +10,7 @@ from model.sample import ManifestRow
 from tasks.report.facts import BuildFacts
 from tasks.report.funnel import count_reasons
 from tasks.report.notices import Notice, build_notices
-from tasks.report.text import code_block, code_span
+from tasks.report.text import code_block, code_span, visible
 from tasks.report.totals import build_origin, build_splits, build_totals
 
 FORMATS = {
@@ -115,7 +115,7 @@ def _files(rows: Sequence[ManifestRow]) -> list[tuple[str, str]]:
 
 
 def _commands(facts: BuildFacts) -> str:
-    name = shlex.quote(facts.name)
+    name = visible(shlex.quote(facts.name))
     return "\n".join(
         [
             f"portrait-rgbd verify-dataset --store S --name {name}",

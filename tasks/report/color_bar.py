@@ -10,12 +10,12 @@ from tasks.report.contact_sheet import CONTOUR_MM, DEPTH_COLORS
 from tasks.report.svg import drawing, element, text
 
 WIDTH, HEIGHT = 560.0, 44.0
-STRIPES = 64
+STRIPES = 40
 
 
 def draw_color_bar(*, near_m: float, far_m: float) -> Markup:
     """Colours from the clip's nearest point to its farthest one, marked in mm behind the nearest."""
-    span_mm = (far_m - near_m) * 1000.0
+    span_mm = max((far_m - near_m) * 1000.0, 1e-3)
     stripe = WIDTH / STRIPES
     colors = [
         element(
@@ -55,6 +55,6 @@ def draw_color_bar(*, near_m: float, far_m: float) -> Markup:
 
 
 def _tick_step(span_mm: float) -> float:
-    rough = max(span_mm, 1e-3) / 8
+    rough = span_mm / 8
     power = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)

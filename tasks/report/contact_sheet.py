@@ -23,7 +23,9 @@ CONTOUR_MM = 10.0
 """Depth tiles carry a line at each multiple of this distance."""
 DEPTH_COLORS: Image = matplotlib.colormaps["viridis_r"](np.arange(256), bytes=True)[:, :3]
 """Perceptually even colours, (256, 3): near is bright, far is dark."""
-WEBP_QUALITY = 72
+WEBP_QUALITIES = (74, 62, 50, 38, 26, 14)
+TILE_BYTES = 2650
+"""The best quality below this is taken: a clip's 36 tiles then stay under 150 kB as text."""
 
 LANDMARK_LINES: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
     "right eye": (
@@ -151,9 +153,13 @@ def mask_tile(crop: Image, mask: Image, *, side: int = TILE_PX) -> Image:
 
 
 def data_uri(tile: Image) -> str:
-    """The tile as a WebP data URI."""
-    _, encoded = cv2.imencode(".webp", tile[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
-    return f"data:image/webp;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"
+    """The tile as a WebP data URI of at most about TILE_BYTES."""
+    encoded = b""
+    for quality in WEBP_QUALITIES:
+        encoded = cv2.imencode(".webp", tile[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
+        if len(encoded) <= TILE_BYTES:
+            break
+    return f"data:image/webp;base64,{base64.b64encode(encoded).decode('ascii')}"
 
 
 def _contours(depth_mm: Array, surface: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ def drawing(*children: Markup, width: float, height: float, label: str, class_: 
 
 def path(points: Iterable[tuple[float, float]], *, closed: bool = False) -> str:
     """The `d` of a polyline through (x, y) points."""
-    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points) + ("Z" if closed else "")
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + ("Z" if closed else "")
 
 
 def text(content: str, x: float, y: float, *, class_: str, anchor: str = "start") -> Markup:
