@@ -21,7 +21,8 @@ LISTS = {
     # a mark at the start, blanks at the end, no last newline
     "WDA": {
         "video_url": "\ufeffAdamSchiff0 https://x\nAdamSchiff1 https://y \nMaggieHassan https://z",
-        "annotion_time": "AdamSchiff0.mp4 00:40-01:20 \nAdamSchiff1.mp4 10:00-10:05\nMaggieHassan.mp4 00:00-9:59",
+        "annotion_time": "AdamSchiff0.mp4 00:40-01:20 \nAdamSchiff1.mp4 10:00-10:05\n"
+        "MaggieHassan.mp4 00:00-59:59",
         "crop_wh": "AdamSchiff0_0.mp4 10 300 20 300\nMaggieHassan_0.mp4 389 776 0 776",
         "crop_ratio": "AdamSchiff0_0.mp4 1.0",
         "resolution": "AdamSchiff0.mp4 0\nAdamSchiff1.mp4 360\nMaggieHassan.mp4 720",
