@@ -104,6 +104,10 @@ class StageProgress:
             if counts.done >= counts.clips:
                 self._tell(counts)
 
+    def say(self, text: str) -> None:
+        """A line of its own on standard error."""
+        self._bars.console.print(text, markup=False, highlight=False)
+
     def _tell(self, stage: _Stage) -> None:
         """Without a terminal: the stage's line, once."""
         if self._bars.disable and not stage.told:

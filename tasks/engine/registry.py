@@ -8,6 +8,7 @@ from importlib import import_module
 from tasks.stage import Stage
 
 STAGE_MODULES = {
+    "pack": "tasks.pack_pictures",
     "probe": "tasks.probe_media",
     "resample": "tasks.resample_media",
     "landmarks": "tasks.detect_landmarks",
@@ -20,7 +21,7 @@ STAGE_MODULES = {
 }
 """Module of each stage; each has a constant STAGE."""
 
-WILD_STAGES = ("probe", "resample", "landmarks", "crop", "focal", "fit", "depth", "speech")
+WILD_STAGES = ("pack", "probe", "resample", "landmarks", "crop", "focal", "fit", "depth", "speech")
 STUDIO_STAGES = ("undistort", "depth")
 
 

@@ -20,6 +20,9 @@ class Result(Protocol[T_co]):
     def result(self) -> T_co:
         """Wait for it and return what it returned."""
 
+    def add_done_callback(self, fn: Callable[[Any], None]) -> None:
+        """Call `fn` with this future once it is done."""
+
 
 def server_configured() -> bool:
     """Whether a Prefect server is named by PREFECT_API_URL or the active profile."""
@@ -42,6 +45,19 @@ class Schedule:
             future: Result[T] = task.submit(*args, **kwargs)
             return future
         return self._threads.submit(_run, task.fn, args, kwargs)
+
+    def when_done(self, result: Result[T], tell: Callable[[T], None]) -> None:
+        """Call `tell` with what a task run returned, once it has; not at all if it failed."""
+
+        def done(future: Any) -> None:
+            if isinstance(future, Future):
+                failed = future.cancelled() or future.exception() is not None
+            else:
+                failed = not future.state.is_completed()
+            if not failed:
+                tell(future.result())
+
+        result.add_done_callback(done)
 
     def close(self) -> None:
         """Drop what has not started and wait for what runs."""

@@ -16,17 +16,6 @@ from tasks.sources.subjects import SubjectSettings
 from tasks.sources.vfhq import VfhqSettings, scan_vfhq
 
 
-class StudioSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """Studio captures: calibrated cameras and registered meshes."""
-
-    generic: tuple[Path, ...] = ()
-    """Folders with a rig.json (docs/formats/generic_rig.md)."""
-    multiface: tuple[Path, ...] = ()
-    """Multiface entity folders, with KRT and tracked_mesh (docs/formats/multiface.md)."""
-    facescape: FacescapeSettings | None = None
-    """FaceScape multi-view captures (docs/formats/facescape.md)."""
-
-
 class SourceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """Where a dataset build finds its sources."""
 
@@ -38,8 +27,12 @@ class SourceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """HDTF (docs/formats/hdtf.md)."""
     vfhq: VfhqSettings | None = None
     """VFHQ (docs/formats/vfhq.md)."""
-    studio: StudioSettings = StudioSettings()
-    """Studio captures."""
+    studio: tuple[Path, ...] = ()
+    """Studio captures: folders with a rig.json (docs/formats/generic_rig.md)."""
+    multiface: tuple[Path, ...] = ()
+    """Multiface entity folders, with KRT and tracked_mesh (docs/formats/multiface.md)."""
+    facescape: FacescapeSettings | None = None
+    """FaceScape multi-view captures (docs/formats/facescape.md)."""
 
 
 def scan_sources(settings: SourceSettings) -> Catalogue:
@@ -53,8 +46,8 @@ def scan_sources(settings: SourceSettings) -> Catalogue:
         parts.append(scan_hdtf(settings.hdtf))
     if settings.vfhq:
         parts.append(scan_vfhq(settings.vfhq))
-    parts += [scan_generic_rig(folder) for folder in settings.studio.generic]
-    parts += [scan_multiface(folder) for folder in settings.studio.multiface]
-    if settings.studio.facescape:
-        parts.append(scan_facescape(settings.studio.facescape))
+    parts += [scan_generic_rig(folder) for folder in settings.studio]
+    parts += [scan_multiface(folder) for folder in settings.multiface]
+    if settings.facescape:
+        parts.append(scan_facescape(settings.facescape))
     return merge_catalogues(parts)

@@ -1,0 +1,60 @@
+"""Clips and studio captures -> one immutable dataset version (paper 5.1, 7.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows.outcome import Outcome
+from tasks.build.build import Build, count_rows, finish_build, open_build, run_stages
+from tasks.build.settings import BuildSettings
+from tasks.progress import StageProgress
+from tasks.reasons import Reason
+from tasks.store.publish import Published
+
+
+class BuiltDataset(Outcome, frozen=True):
+    """What a build made."""
+
+    name: str
+    version: str
+    """Merkle root of the rows."""
+    number: int
+    changed: bool
+    """False: nothing changed, and the latest version is what this build would publish."""
+    published: int
+    quarantined: dict[str, int]
+    """Sources by reason."""
+    store: Path
+
+    @property
+    def exit_code(self) -> int:
+        """1 where no clip was published, or where one failed by the machine's fault and not its own."""
+        unfinished = {Reason.TIMEOUT, Reason.CRASHED} & self.quarantined.keys()
+        return int(self.published == 0 or bool(unfinished))
+
+
+@flow(name="build-dataset")
+def build_dataset(settings: BuildSettings) -> BuiltDataset:
+    """Clips and studio captures -> one immutable dataset version."""
+    with open_build(settings) as build, StageProgress() as progress:
+        unchanged = build.unchanged
+        if unchanged:
+            progress.say("nothing changed: every source, setting, module, model and tool is the same")
+            return _built(build, unchanged)
+        clips = run_stages(build, progress)
+        return _built(build, finish_build(build, clips))
+
+
+def _built(build: Build, version: Published) -> BuiltDataset:
+    published, quarantined = count_rows(build.store, build.settings.name, version.number)
+    return BuiltDataset(
+        name=build.settings.name,
+        version=version.root,
+        number=version.number,
+        changed=version.changed,
+        published=published,
+        quarantined=quarantined,
+        store=build.store.root,
+    )

@@ -1,0 +1,35 @@
+"""Remove from a store what no version reaches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+from pydantic import BaseModel
+
+from flows.outcome import Outcome
+from tasks.store.blobs import Store
+from tasks.store.garbage import Collected, collect
+
+
+class CollectGarbageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Which store."""
+
+    store: Path
+    """The store's folder."""
+    dry_run: bool = False
+    """Count only, remove nothing."""
+
+
+class CollectedGarbage(Outcome, frozen=True):
+    """What was removed, or would be."""
+
+    store: Path
+    removed: Collected
+
+
+@flow(name="collect-garbage")
+def collect_garbage(settings: CollectGarbageSettings) -> CollectedGarbage:
+    """Blobs, ledger records and folders that no dataset version reaches are removed."""
+    store = Store(settings.store)
+    return CollectedGarbage(store=store.root, removed=collect(store, dry_run=settings.dry_run))

@@ -1,0 +1,163 @@
+"""One build in progress: what was found, what is already known, and the three steps of the flow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tasks.build.models import ModelFiles, store_models
+from tasks.build.open_sources import open_sources
+from tasks.build.plan import make_shards, run_forward
+from tasks.build.publish_version import BuildRecord, publish_rows
+from tasks.build.rows import all_rows
+from tasks.build.run_shards import run_shards
+from tasks.build.settings import BuildSettings
+from tasks.build.source_facts import catalogue_digest, source_facts
+from tasks.engine.clip import Clip
+from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
+from tasks.engine.schedule import Schedule
+from tasks.progress import StageProgress
+from tasks.sources.scan import scan_sources
+from tasks.sources.source import RejectedSource, Source
+from tasks.store.actions import TRANSIENT
+from tasks.store.blobs import Store
+from tasks.store.build_memo import build_key, find_build, remember_build
+from tasks.store.locks import build_lock
+from tasks.store.publish import Published
+from tasks.store.recipes import recipe_of
+from tasks.store.splits import assign_splits, previous_splits
+from tasks.store.versions import latest_number, read_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Everything a build knows before its first stage."""
+
+    store: Store
+    settings: BuildSettings
+    models: ModelFiles
+    sources: dict[str, Source]
+    clips: list[Clip]
+    rejected: list[RejectedSource]
+    record: BuildRecord
+    base: int
+    """Number of the latest version when the build began."""
+    key: str
+    """Names all that the whole build depends on."""
+
+    @property
+    def unchanged(self) -> Published | None:
+        """The version that this build would publish again."""
+        return find_build(self.store, self.settings.name, self.key)
+
+
+@contextmanager
+def open_build(settings: BuildSettings) -> Iterator[Build]:
+    """Scan the sources, store the models and hold the store against garbage collection.
+
+    Raises:
+        ValueError: a setting or a source list is wrong; nothing was built.
+    """
+    catalogue = scan_sources(settings)
+    if not catalogue.sources and not catalogue.rejected:
+        raise ValueError("no sources: give --clips, --studio, --hdtf, --vfhq, --multiface or --facescape")
+    facts = source_facts(settings)
+    store = Store.create(settings.store)
+    with build_lock(store):
+        base = latest_number(store, settings.name)
+        models = store_models(
+            store,
+            face_model=settings.face_model,
+            face_landmarker=settings.face_landmarker,
+            speech_model=settings.speech_model,
+            run=settings.run,
+        )
+        clips, rejected = open_sources(catalogue, models.blobs)
+        sources = {source.clip_id: source for source in catalogue.sources}
+        by_stage = settings.stages.by_name()
+        recipes = [recipe_of(find_stage(name), by_stage[name]) for name in by_stage]
+        record = BuildRecord(
+            name=settings.name,
+            settings={
+                "stages": settings.stages.model_dump(mode="json"),
+                "splits": settings.splits.model_dump(mode="json"),
+            },
+            models=models.blobs,
+            catalogue=catalogue_digest(
+                clips, rejected, {clip_id: source.subject_id for clip_id, source in sources.items()}
+            ),
+            recipes={recipe.digest: recipe for recipe in recipes},
+            face_model=models.face_model,
+            sources=facts,
+            licences=models.licences,
+        )
+        key = build_key(settings.name, facts=record.model_dump(mode="json"))
+        yield Build(
+            store=store,
+            settings=settings,
+            models=models,
+            sources=sources,
+            clips=clips,
+            rejected=rejected,
+            record=record,
+            base=base,
+            key=key,
+        )
+
+
+def run_stages(build: Build, progress: StageProgress) -> list[Clip]:
+    """Every clip through its stages; what the ledger holds is not submitted."""
+    settings = build.settings
+    schedule = Schedule(settings.workers)
+    finished: list[Clip] = []
+    waiting = []
+    try:
+        for kind, stages in (("wild", WILD_STAGES), ("studio", STUDIO_STAGES)):
+            of_kind = [clip for clip in build.clips if clip.kind == kind]
+            done, pending = run_forward(of_kind, stages, settings.stages.by_name(), build.store)
+            finished += done
+            waiting += run_shards(
+                make_shards(pending, workers=settings.workers, largest=settings.shard_clips),
+                stages,
+                schedule=schedule,
+                store_root=build.store.root,
+                settings=settings.stages.by_name(),
+                run=settings.run,
+                retries=settings.retries,
+                progress=progress,
+            )
+        return finished + [clip for shard in waiting for clip in shard.result()]
+    finally:
+        schedule.close()
+
+
+def finish_build(build: Build, clips: list[Clip]) -> Published:
+    """Publish the rows, and remember the build where every verdict is final."""
+    subjects = {source.subject_id for source in [*build.sources.values(), *build.rejected]}
+    splits = assign_splits(
+        sorted(subjects),
+        previous=previous_splits(build.store, build.settings.name),
+        settings=build.settings.splits,
+    )
+    rows = all_rows(clips, build.rejected, build.sources, splits, face_model=build.models.face_model)
+    published = publish_rows(
+        build.store,
+        build.record,
+        rows=rows,
+        clips=clips,
+        splits=splits,
+        report_clips=build.settings.report_clips,
+        base=build.base,
+    )
+    if not any(clip.reason in TRANSIENT for clip in clips):
+        remember_build(build.store, build.key, root=published.root)
+    return published
+
+
+def count_rows(store: Store, name: str, number: int) -> tuple[int, dict[str, int]]:
+    """(published, quarantined by reason) of a version."""
+    rows = read_rows(store, name, number=number)
+    reasons = Counter(str(row.reason) for row in rows if row.status == "quarantined")
+    return sum(row.status == "published" for row in rows), dict(sorted(reasons.items()))

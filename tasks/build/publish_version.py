@@ -1,0 +1,117 @@
+"""The end of a build: rows, lock, card and report become a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from model.sample import ManifestRow
+from tasks.build.timings import rejecting_stages, stage_timings
+from tasks.engine.clip import Clip
+from tasks.report.artifacts import publish_artifacts
+from tasks.report.card import build_card
+from tasks.report.facts import BuildFacts, SourceFacts, VersionChange
+from tasks.report.report import build_report
+from tasks.stage import Json
+from tasks.store.blobs import Store
+from tasks.store.publish import Published, publish
+from tasks.store.recipes import Recipe
+from tasks.store.rows import merkle_root
+from tasks.store.splits import Split
+from tasks.store.versions import LockFacts, read_version
+
+
+class BuildRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What a build was, apart from its clips."""
+
+    name: str
+    settings: dict[str, Json]
+    """Settings that the rows depend on."""
+    catalogue: str
+    """Digest of the list of sources."""
+    models: dict[str, str]
+    """Role -> sha256 of the model files."""
+    recipes: dict[str, Recipe]
+    """Recipe.digest -> recipe of every stage."""
+    face_model: str
+    sources: tuple[SourceFacts, ...]
+    licences: dict[str, str]
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """Version of every tool in the keys."""
+        return {name: version for recipe in self.recipes.values() for name, version in recipe.tools.items()}
+
+
+def publish_rows(
+    store: Store,
+    record: BuildRecord,
+    *,
+    rows: Sequence[ManifestRow],
+    clips: Sequence[Clip],
+    splits: Mapping[str, Split],
+    report_clips: int,
+    base: int,
+) -> Published:
+    """Publish what was built as the version after `base`, unless the latest version has the same rows."""
+    facts = _facts(store, record, rows, clips, base=base)
+    publish_artifacts(rows, facts)
+    files = {clip.clip_id: _files(clip, store) for clip in clips if not clip.reason}
+    return publish(
+        store,
+        record.name,
+        rows=rows,
+        facts=LockFacts(
+            settings=record.settings,
+            catalogue=record.catalogue,
+            models=record.models,
+            recipes=record.recipes,
+            splits=dict(splits),
+        ),
+        actions={clip.clip_id: [(step.stage, step.key) for step in clip.steps] for clip in clips},
+        pages={
+            "card.md": build_card(rows, facts).encode(),
+            "report.html": build_report(rows, facts, files.__getitem__, max_clips=report_clips),
+        },
+        base=base,
+    )
+
+
+def _facts(
+    store: Store, record: BuildRecord, rows: Sequence[ManifestRow], clips: Sequence[Clip], *, base: int
+) -> BuildFacts:
+    return BuildFacts(
+        name=record.name,
+        root=merkle_root(rows),
+        number=base + 1,
+        change=_change(store, record.name, rows, base=base),
+        sources=record.sources,
+        settings=record.settings,
+        tools=record.tools,
+        licences=record.licences,
+        rejected_at=rejecting_stages(clips),
+        timings=stage_timings(clips),
+    )
+
+
+def _change(store: Store, name: str, rows: Sequence[ManifestRow], *, base: int) -> VersionChange | None:
+    if base == 0:
+        return None
+    previous = read_version(store, name, number=base)
+    old, new = ({row.clip_id: row for row in some} for some in (previous.rows, rows))
+    both = old.keys() & new.keys()
+    changed = sum(old[clip_id] != new[clip_id] for clip_id in both)
+    return VersionChange(
+        previous_root=previous.root,
+        previous_number=base,
+        added=len(new.keys() - old.keys()),
+        removed=len(old.keys() - new.keys()),
+        changed=changed,
+        unchanged=len(both) - changed,
+    )
+
+
+def _files(clip: Clip, store: Store) -> Mapping[str, Path]:
+    return {role: store.blob_path(digest) for role, digest in clip.blobs.items() if role not in clip.files}

@@ -1,0 +1,43 @@
+"""What each stage cost, from the clips' own steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tasks.engine.clip import Clip, Step
+from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
+from tasks.report.facts import StageTiming
+
+STAGE_ORDER = tuple(dict.fromkeys([*WILD_STAGES, *STUDIO_STAGES]))
+
+
+def stage_timings(clips: Sequence[Clip]) -> tuple[StageTiming, ...]:
+    """One line a stage that any clip went through, in the order of the stages."""
+    return tuple(_timing(name, clips) for name in STAGE_ORDER if _steps(name, clips))
+
+
+def rejecting_stages(clips: Iterable[Clip]) -> dict[str, str]:
+    """The stage that refused each quarantined clip, by clip id."""
+    return {clip.clip_id: clip.steps[-1].stage for clip in clips if clip.reason and clip.steps}
+
+
+def _timing(name: str, clips: Sequence[Clip]) -> StageTiming:
+    steps = _steps(name, clips)
+    # a step of several clips (focal) is in each of them
+    fresh = {step.key: step for step, _ in steps if not step.reused}
+    return StageTiming(
+        stage=name,
+        clips=sum(not step.reused for step, _ in steps),
+        frames=sum(_frames(clip) for step, clip in steps if not step.reused),
+        cpu_s=round(sum(step.cpu_s for step in fresh.values()), 3),
+        wall_s=round(sum(step.wall_s for step in fresh.values()), 3),
+        reused=sum(step.reused for step, _ in steps),
+    )
+
+
+def _steps(name: str, clips: Sequence[Clip]) -> list[tuple[Step, Clip]]:
+    return [(step, clip) for clip in clips for step in clip.steps if step.stage == name]
+
+
+def _frames(clip: Clip) -> int:
+    return int(clip.values.get("frames") or clip.values.get("source_frames") or 0)
