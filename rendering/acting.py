@@ -12,15 +12,16 @@ from rendering.talking_head import Motion
 
 JAW = 0.75
 """Share of a wide open jaw that the loudest vowel needs."""
+MODES = {name: mode for mode, name in enumerate(EXPRESSION_NAMES)}
 
 
 def expression_coefficients(
     strengths: Mapping[str, NDArray[np.float64] | float], *, frames: int
 ) -> NDArray[np.float32]:
     """Coefficients (N, 25) of named expressions; 1 is the full expression, (N,) or the same in all frames."""
-    coefficients = np.zeros((frames, len(EXPRESSION_NAMES)), np.float32)
+    coefficients = np.zeros((frames, len(MODES)), np.float32)
     for name, strength in strengths.items():
-        coefficients[:, EXPRESSION_NAMES.index(name)] = FULL_EXPRESSION * np.asarray(strength)
+        coefficients[:, MODES[name]] = FULL_EXPRESSION * np.asarray(strength)
     return coefficients
 
 

@@ -2,10 +2,20 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from rendering.bust import bust_mesh
+from rendering.builtin.appearance import Appearance
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
-from rendering.portrait import NECK_M, Person, head_in_camera, pose_about_neck, skin_depth, take_picture
+from rendering.portrait import (
+    NECK_M,
+    SHOULDERS_FOLLOW,
+    Person,
+    Pose,
+    person_in_camera,
+    pose_about_neck,
+    random_person,
+    skin_depth,
+    take_picture,
+)
 from rendering.shading import ambient_light
 
 CAMERA = Camera.centered(300.0, 160, 160)
@@ -40,48 +50,76 @@ def person() -> Person:
         face_model=model,
         identity=np.zeros(50, np.float32),
         albedo=np.full((len(mean), 3), 0.5, np.float32),
-        skin=np.float32([0.5, 0.5, 0.5]),
-        cloth=np.float32([0.1, 0.1, 0.4]),
     )
 
 
-def test_the_neck_stays_where_it_is(person: Person) -> None:
+def frontal(rotation: np.ndarray | None = None) -> Pose:
+    turn = np.eye(3)[None] if rotation is None else rotation
+    return pose_about_neck(turn, np.eye(3)[None], np.zeros((1, 3)), stands_m=STANDS_M)
+
+
+def test_the_neck_stays_where_it_is() -> None:
     rotation = Rotation.from_euler("yxz", [[0, 0, 0], [0.4, 0.1, -0.2]]).as_matrix()
-    pose = pose_about_neck(rotation, np.array([[0, 0, 0], [0.01, 0.02, 0.03]]), stands_m=STANDS_M)
-    necks = pose.rotation @ NECK_M + pose.translation
-    np.testing.assert_allclose(necks[0], STANDS_M + NECK_M)
-    np.testing.assert_allclose(necks[1], STANDS_M + NECK_M + [0.01, 0.02, 0.03])
+    shift = np.array([[0, 0, 0], [0.01, 0.02, 0.03]])
+    pose = pose_about_neck(rotation, rotation, shift, stands_m=STANDS_M)
+    np.testing.assert_allclose(pose.rotation @ NECK_M + pose.translation, STANDS_M + NECK_M + shift)
+    np.testing.assert_allclose(
+        pose.shoulder_rotation @ NECK_M + pose.shoulder_translation,
+        STANDS_M + NECK_M + SHOULDERS_FOLLOW * shift,
+    )
+
+
+def test_the_face_turns_and_the_shoulders_stay() -> None:
+    person = random_person(3, Appearance())
+    turn = Rotation.from_euler("y", [[0.4]]).as_matrix()
+    still, turned = (
+        person_in_camera(person, np.zeros((1, 25), np.float32), frontal(r))[0] for r in (None, turn)
+    )
+    height = person.face_model.mean[:, 1]
+    np.testing.assert_allclose(turned[height > 0.19], still[height > 0.19], atol=1e-6)
+    skin = np.unique(person.face_model.triangles[person.face_model.skin_triangles])
+    pose = frontal(turn)
+    rigid = person.face_model.vertices(person.identity, np.zeros((1, 25), np.float32))[0] @ pose.rotation[0].T
+    np.testing.assert_allclose(turned[skin], (rigid + pose.translation[0])[skin], atol=1e-6)
+
+
+def test_people_differ_by_their_seed_only() -> None:
+    assert np.array_equal(random_person(1, Appearance()).identity, random_person(1, Appearance()).identity)
+    assert not np.array_equal(
+        random_person(1, Appearance()).identity, random_person(2, Appearance()).identity
+    )
 
 
 def test_depth_is_only_where_skin_is_seen(person: Person) -> None:
-    pose = pose_about_neck(np.eye(3)[None], np.zeros((1, 3)), stands_m=STANDS_M)
-    heads = head_in_camera(person, np.zeros((1, 25), np.float32), pose)
+    heads = person_in_camera(person, np.zeros((1, 25), np.float32), frontal())
     depth_m = skin_depth(person.face_model, heads, CAMERA)[0]
     rows, _ = np.nonzero(depth_m)
     assert len(rows) > 1000
     assert rows.min() >= 79
     points = CAMERA.unproject(depth_m)[depth_m > 0]
     np.testing.assert_allclose(np.linalg.norm(points - STANDS_M, axis=-1), 0.09, atol=5e-4)
-    turned = pose_about_neck(
-        Rotation.from_euler("x", [np.pi]).as_matrix(), np.zeros((1, 3)), stands_m=STANDS_M
+
+
+def test_a_hidden_face_has_no_depth(person: Person) -> None:
+    # Tipped forward by a right angle, the ball's skin half looks away from the camera.
+    tipped = frontal(Rotation.from_euler("x", [[np.pi / 2]]).as_matrix())
+    depth_m = skin_depth(
+        person.face_model, person_in_camera(person, np.zeros((1, 25), np.float32), tipped), CAMERA
     )
-    upside_down = skin_depth(
-        person.face_model, head_in_camera(person, np.zeros((1, 25), np.float32), turned), CAMERA
-    )[0]
-    assert np.nonzero(upside_down)[0].max() < 160 / 2 + 300 * 2 * 0.09 / 0.7
+    upright = skin_depth(
+        person.face_model, person_in_camera(person, np.zeros((1, 25), np.float32), frontal()), CAMERA
+    )
+    assert (depth_m > 0).sum() < 0.02 * (upright > 0).sum()
 
 
-def test_a_picture_shows_head_bust_and_background(person: Person) -> None:
-    pose = pose_about_neck(np.eye(3)[None], np.zeros((1, 3)), stands_m=STANDS_M)
-    head = head_in_camera(person, np.zeros((1, 25), np.float32), pose)[0]
+def test_a_picture_shows_the_person_and_the_background(person: Person) -> None:
+    vertices = person_in_camera(person, np.zeros((1, 25), np.float32), frontal())[0]
     picture = take_picture(
         person,
-        head=head,
-        bust=bust_mesh()[0] + STANDS_M.astype(np.float32),
+        vertices,
         camera=CAMERA,
         lighting=ambient_light(np.ones(3)),
         background=np.full((160, 160, 3), 0.9, np.float32),
     )
     np.testing.assert_allclose(picture[5, 5], 0.9)
     np.testing.assert_allclose(picture[80, 80], 0.5, atol=1e-5)
-    np.testing.assert_allclose(picture[158, 80], [0.1, 0.1, 0.4], rtol=0.1)
