@@ -1,0 +1,92 @@
+"""The exact step of the block-arrow system with temporal smoothness.
+
+        | F  C | |dp|     |f|          F: block pentadiagonal (frames and their second differences)
+        | C' S | |ds| = - |g|          S: identity and focal, shared by all frames
+
+F is factored once as a banded Cholesky; the Schur complement S - C' F^-1 C gives ds, then dp follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, cholesky_banded, cho_solve_banded
+
+from rendering.fitting.parameters import Float64, NormalEquations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A Gauss-Newton step and the curvature left for the shared parameters."""
+
+    frame: Float64
+    """(N, P)."""
+    shared: Float64
+    """(S + 1,)."""
+    schur: Float64
+    """(S + 1, S + 1): information on the shared parameters after all frames are eliminated."""
+
+
+def second_differences(frame_vector: Float64) -> Float64:
+    """x(t-1) - 2 x(t) + x(t+1): (N, P) -> (max(N - 2, 0), P)."""
+    return np.asarray(frame_vector[:-2] - 2 * frame_vector[1:-1] + frame_vector[2:])
+
+
+def second_difference_gradient(frame_vector: Float64, weights: Float64) -> Float64:
+    """D'W D x for the second difference D over frames: (N, P), weights (N - 2, P) -> (N, P)."""
+    gradient = np.zeros_like(frame_vector)
+    bend = weights * second_differences(frame_vector)
+    gradient[:-2] += bend
+    gradient[1:-1] -= 2 * bend
+    gradient[2:] += bend
+    return gradient
+
+
+def _second_difference_bands(weights: Float64, frames: int) -> Float64:
+    """Diagonal, first and second off-diagonal of D'W D, (3, N, P)."""
+    bands = np.zeros((3, frames, weights.shape[1]))
+    bands[0, :-2] += weights
+    bands[0, 1:-1] += 4 * weights
+    bands[0, 2:] += weights
+    bands[1, :-2] -= 2 * weights
+    bands[1, 1:-1] -= 2 * weights
+    bands[2, :-2] += weights
+    return bands
+
+
+def _banded(blocks: Float64, smoothness: Float64) -> Float64:
+    """Lower banded storage of the frames' matrix: blocks (N, P, P) -> (2 P + 1, N P)."""
+    frames, size, _ = blocks.shape
+    banded = np.zeros((2 * size + 1, frames, size))
+    for offset in range(size):
+        banded[offset, :, : size - offset] = np.diagonal(blocks, offset, axis1=1, axis2=2)
+    for distance, band in enumerate(_second_difference_bands(smoothness, frames)):
+        banded[distance * size] += band
+    return banded.reshape(2 * size + 1, frames * size)
+
+
+def solve_arrow(equations: NormalEquations, *, smoothness: Float64, shared_free: slice) -> Step:
+    """Solve one step.
+
+    Args:
+        equations: data terms and priors; every frame block must be positive definite.
+        smoothness: weights of the frame parameters' squared second differences, (N - 2, P). Its gradient must
+            already be part of `equations.frame_gradient`.
+        shared_free: which shared parameters move (the focal length, last, usually does not).
+    """
+    frames, size, _ = equations.frame.shape
+    factor = cholesky_banded(_banded(equations.frame, smoothness), lower=True, check_finite=False)
+    coupling = equations.coupling[:, :, shared_free].reshape(frames * size, -1)
+    right = np.empty((frames * size, coupling.shape[1] + 1), order="F")
+    right[:, :-1] = coupling
+    right[:, -1] = equations.frame_gradient.reshape(-1)
+    solved = cho_solve_banded((factor, True), right, overwrite_b=True, check_finite=False)
+    reduced = coupling.T @ solved
+    schur = equations.shared[shared_free, shared_free] - reduced[:, :-1]
+    gradient = equations.shared_gradient[shared_free] - reduced[:, -1]
+    free_step = -cho_solve(cho_factor(schur), gradient)
+    frame_step = -solved[:, -1] - solved[:, :-1] @ free_step
+    shared_step = np.zeros(len(equations.shared_gradient))
+    shared_step[shared_free] = free_step
+    return Step(frame=frame_step.reshape(frames, size), shared=shared_step, schur=schur)

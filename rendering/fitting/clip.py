@@ -1,0 +1,168 @@
+"""Fit one clip: landmarks, then brightness, then figures and a verdict on its frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rendering.camera import Camera
+from rendering.face_model import FaceModel
+from rendering.fitting.inliers import vertex_inliers
+from rendering.fitting.landmark_groups import apertures
+from rendering.fitting.landmark_terms import LandmarkModel, landmark_model
+from rendering.fitting.landmarks_solver import clip_priors, eye_distance_px, fit_landmarks, landmark_targets
+from rendering.fitting.parameters import Float32, Parameters, chunks
+from rendering.fitting.patches import Patches
+from rendering.fitting.photometric import Sighting, look, refine, skin_appearance
+from rendering.fitting.quality import FrameFigures, judge_frames
+from rendering.fitting.result import ClipFit
+from rendering.fitting.rotations import rotation_matrices
+from rendering.fitting.settings import FitSettings
+from rendering.fitting.skin_samples import SkinSamples, skin_samples
+from rendering.fitting.visibility import visible_samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFitter:
+    """A face model prepared for fitting; the same for all clips."""
+
+    face_model: FaceModel
+    landmarks: LandmarkModel
+    samples: SkinSamples | None
+    """None without the photometric stage."""
+    settings: FitSettings
+
+    def fit(
+        self, landmarks: Float32, presence: Float32, *, camera: Camera, patches: Patches | None
+    ) -> ClipFit:
+        """Fit one clip.
+
+        Args:
+            landmarks: detected, (N, 478, 3) crop px; z in the same unit.
+            presence: (N,), 0 = interpolated or absent: its landmarks are not used.
+            camera: of the crop.
+            patches: pictures of the clip's frames; None = landmarks alone.
+        """
+        targets = landmark_targets(
+            self.landmarks, landmarks, presence, camera=camera, settings=self.settings.landmarks
+        )
+        parameters, targets = fit_landmarks(
+            self.landmarks,
+            targets,
+            focal_px=camera.focal_x_px,
+            identity_modes=len(self.face_model.identity_basis),
+            settings=self.settings.landmarks,
+        )
+        photometric = self.settings.photometric
+        if patches is None or self.samples is None or photometric is None:
+            return self._result(landmarks, parameters, camera=camera, patches=None, sighting=None)
+        parameters = refine(
+            self.samples,
+            self.face_model,
+            patches,
+            parameters,
+            landmarks=(self.landmarks, targets),
+            priors=clip_priors(self.landmarks, frames=len(landmarks), settings=self.settings.landmarks),
+            settings=photometric,
+        )
+        sighting = look(
+            self.samples,
+            self.face_model,
+            patches,
+            parameters,
+            center=targets.center,
+            unhidden=visible_samples(self.face_model, self.samples.vertices, parameters),
+            settings=photometric,
+        )
+        return self._result(landmarks, parameters, camera=camera, patches=patches, sighting=sighting)
+
+    def _result(
+        self,
+        landmarks: Float32,
+        parameters: Parameters,
+        *,
+        camera: Camera,
+        patches: Patches | None,
+        sighting: Sighting | None,
+    ) -> ClipFit:
+        fitted = fitted_landmarks(self.face_model, parameters, camera)
+        figures = frame_figures(landmarks, fitted, parameters, sighting, used=self.landmarks.ids)
+        appearance, inlier = None, None
+        if self.samples is not None and patches is not None and sighting is not None:
+            center = (camera.center_x_px, camera.center_y_px)
+            appearance = skin_appearance(
+                self.samples, self.face_model, patches, parameters, center=center, sighting=sighting
+            )
+            inlier = vertex_inliers(
+                self.face_model,
+                patches,
+                parameters,
+                center=center,
+                lighting=appearance.lighting,
+                settings=self.settings.inliers,
+            )
+        return ClipFit(
+            parameters=parameters,
+            figures=figures,
+            verdict=judge_frames(figures, self.settings.quality),
+            appearance=appearance,
+            vertex_inlier=inlier,
+            used_landmarks=self.landmarks.ids,
+            apertures_px=np.stack([apertures(fitted), apertures(landmarks)], axis=2),
+        )
+
+
+def clip_fitter(face_model: FaceModel, settings: FitSettings) -> ClipFitter:
+    """Prepare a face model."""
+    photometric = settings.photometric
+    return ClipFitter(
+        face_model=face_model,
+        landmarks=landmark_model(face_model),
+        samples=None
+        if photometric is None
+        else skin_samples(face_model, count=photometric.samples, clearance_m=photometric.clearance_m),
+        settings=settings,
+    )
+
+
+def fitted_landmarks(face_model: FaceModel, parameters: Parameters, camera: Camera) -> Float32:
+    """The face model's landmarks in the picture, (N, 478, 2) px; NaN where not embedded."""
+    corners = face_model.triangles[face_model.landmark_triangles].ravel()
+    neutral = face_model.mean[corners] + np.tensordot(
+        parameters.identity, face_model.identity_basis[:, corners], axes=1
+    )
+    moves = face_model.expression_basis[:, corners].reshape(len(face_model.expression_basis), -1)
+    weights = face_model.landmark_barycentrics
+    result = np.empty((len(parameters.expression), len(weights), 2), np.float32)
+    for part in chunks(len(result)):
+        some = parameters.frames(part)
+        moved = (some.expression.astype(np.float32) @ moves).reshape(-1, len(weights), 3, 3)
+        points = np.einsum("lk,nlkc->nlc", weights, neutral.reshape(-1, 3, 3) + moved)
+        turned = np.matmul(points, rotation_matrices(some.rotation).transpose(0, 2, 1))
+        result[part] = camera.project(turned + some.translation_m[:, None])
+    result[:, face_model.landmark_triangles < 0] = np.nan
+    return result
+
+
+def frame_figures(
+    landmarks: Float32,
+    fitted: Float32,
+    parameters: Parameters,
+    sighting: Sighting | None,
+    *,
+    used: NDArray[np.int32],
+) -> FrameFigures:
+    """What says whether each frame was tracked: landmarks (N, 478, 3) and fitted (N, 478, 2) px."""
+    square = ((fitted[:, used] - landmarks[:, used, :2]) ** 2).sum(axis=2).mean(axis=1)
+    turn = np.zeros(len(landmarks))
+    if len(turn) > 2:
+        turn[1:-1] = np.linalg.norm(np.diff(parameters.rotation, 2, axis=0), axis=1)
+    photometric = np.zeros(len(landmarks)) if sighting is None else sighting.frame_errors()
+    return FrameFigures(
+        landmark_error=(np.sqrt(square) / eye_distance_px(landmarks)).astype(np.float32),
+        photometric_error=photometric.astype(np.float32),
+        expression_energy=(parameters.expression**2).mean(axis=1).astype(np.float32),
+        turn_deg=np.degrees(turn).astype(np.float32),
+    )

@@ -1,0 +1,244 @@
+"""Landmark residuals and their analytic Jacobian, summed to normal equations frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from rendering.face_model import FaceModel
+from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
+from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
+from rendering.fitting.rotations import right_jacobian, rotation_matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkModel:
+    """The face model at the landmarks that the fit uses (L of them)."""
+
+    ids: NDArray[np.int32]
+    """MediaPipe ids, (L,)."""
+    mean: Float64
+    """(L, 3) m."""
+    basis: Float32
+    """(L, 3, E + S): expression modes, then identity modes."""
+    normals: Float64
+    """Outward surface normals of the mean face, (L, 3)."""
+    pairs: NDArray[np.int32]
+    """Rows of upper and lower lid and lip points, (K, 2)."""
+    expression_modes: int
+
+    def points(self, parameters: Parameters) -> Float64:
+        """Head-space landmarks, (N, L, 3) m."""
+        modes = self.expression_modes
+        neutral = self.mean + self.basis[:, :, modes:] @ parameters.identity
+        moved = np.tensordot(parameters.expression, self.basis[:, :, :modes], axes=(1, 2))
+        return np.asarray(neutral + moved, dtype=np.float64)
+
+
+def landmark_model(face_model: FaceModel) -> LandmarkModel:
+    """Evaluate the face model at its embedded landmarks."""
+    ids = used_landmarks(face_model.landmark_triangles)
+    corners = face_model.triangles[face_model.landmark_triangles[ids]]
+    weights = face_model.landmark_barycentrics[ids].astype(np.float64)
+    basis = np.concatenate([face_model.expression_basis, face_model.identity_basis])
+    corner_points = face_model.mean[corners].astype(np.float64)
+    normals = np.cross(corner_points[:, 1] - corner_points[:, 0], corner_points[:, 2] - corner_points[:, 0])
+    row_of = {int(landmark): row for row, landmark in enumerate(ids)}
+    pairs = [(row_of[a], row_of[b]) for a, b in LID_PAIRS + LIP_PAIRS if a in row_of and b in row_of]
+    return LandmarkModel(
+        ids=ids,
+        mean=np.einsum("lk,lkc->lc", weights, corner_points),
+        basis=np.ascontiguousarray(np.einsum("lk,mlkc->lcm", weights, basis[:, corners]), dtype=np.float32),
+        normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
+        pairs=np.array(pairs, dtype=np.int32).reshape(-1, 2),
+        expression_modes=len(face_model.expression_basis),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkTargets:
+    """What the detector saw, and how far to trust it."""
+
+    points: Float64
+    """(N, L, 3): x, y in crop px; z relative depth in the same unit, times the clip's depth scale."""
+    center: tuple[float, float]
+    """Principal point, crop px."""
+    point_sigma_px: float
+    depth_sigma_px: float
+    pair_sigma_px: float
+    robust_scale: float
+    share: float
+    """Weight of a frame's landmarks: independent landmarks / landmarks."""
+    presence: Float64
+    """Weight of each frame, (N,), 0..1."""
+
+    def frames(self, part: NDArray[np.intp]) -> LandmarkTargets:
+        """Some of the frames."""
+        return replace(self, points=self.points[part], presence=self.presence[part])
+
+    def with_depth_scale(self, scale: float) -> LandmarkTargets:
+        """The detector's depth times a factor; 0 = its depth is not used."""
+        if scale == 0:
+            return replace(self, depth_sigma_px=np.inf)
+        return replace(self, points=self.points * np.array([1.0, 1.0, scale]))
+
+
+@numba.njit(cache=True, fastmath=True)
+def _point_rows(
+    rows: Float32, turned: Float64, rotation: Float64, spin: Float64, position: Float64, focal: float,
+    basis: Float32, expression: int,
+) -> None:  # fmt: skip
+    """d(x px, y px, depth px)/d parameters of one landmark, into rows (3, D).
+
+    turned = R x; spin = R J with J the right Jacobian: d(R x)/d vector_j = spin_j x (R x).
+    """
+    depth = np.exp(position[2])
+    x = turned[0] + position[0] * depth
+    y = turned[1] + position[1] * depth
+    z = turned[2] + depth
+    modes = basis.shape[1]
+    shared = expression + 6
+    for row in range(3):
+        # d row / d(camera-space point); relative depth is measured from the head's origin
+        dx = focal / z if row == 0 else 0.0
+        dy = focal / z if row == 1 else 0.0
+        dz = focal / depth if row == 2 else -focal * (x if row == 0 else y) / z**2
+        line = rows[row]
+        a = np.float32(dx * rotation[0, 0] + dy * rotation[1, 0] + dz * rotation[2, 0])
+        b = np.float32(dx * rotation[0, 1] + dy * rotation[1, 1] + dz * rotation[2, 1])
+        c = np.float32(dx * rotation[0, 2] + dy * rotation[1, 2] + dz * rotation[2, 2])
+        for mode in range(expression):
+            line[mode] = a * basis[0, mode] + b * basis[1, mode] + c * basis[2, mode]
+        for mode in range(expression, modes):
+            line[mode + 6] = a * basis[0, mode] + b * basis[1, mode] + c * basis[2, mode]
+        for axis in range(3):
+            line[expression + axis] = (
+                dx * (spin[1, axis] * turned[2] - spin[2, axis] * turned[1])
+                + dy * (spin[2, axis] * turned[0] - spin[0, axis] * turned[2])
+                + dz * (spin[0, axis] * turned[1] - spin[1, axis] * turned[0])
+            )
+        line[expression + 3] = dx * depth
+        line[expression + 4] = dy * depth
+        line[expression + 5] = (dx * position[0] + dy * position[1] + dz) * depth
+        line[shared + modes - expression] = focal * (x if row == 0 else y) / z
+    rows[2, expression + 5] = -focal * turned[2] / depth
+    rows[2, shared + modes - expression] = focal * turned[2] / depth
+
+
+@numba.njit(cache=True)
+def _predict(
+    turned: Float64, position: Float64, focal: float, center_x: float, center_y: float
+) -> Float64:
+    """Image position and relative depth of rotated points: (L, 3) m -> (L, 3) px."""
+    depth = np.exp(position[2])
+    out = np.empty_like(turned)
+    for row in range(turned.shape[0]):
+        z = turned[row, 2] + depth
+        out[row, 0] = focal * (turned[row, 0] + position[0] * depth) / z + center_x
+        out[row, 1] = focal * (turned[row, 1] + position[1] * depth) / z + center_y
+        out[row, 2] = focal * turned[row, 2] / depth
+    return out
+
+
+@numba.njit(cache=True)
+def _facing_weights(points: Float64, normals: Float64, rotation: Float64, position: Float64) -> Float64:
+    """Trust by view: 1 where the skin faces the camera, falling to 0.05 at the silhouette."""
+    origin = rotation.T @ (np.exp(position[2]) * np.array([position[0], position[1], 1.0]))
+    weights = np.empty(points.shape[0])
+    for row in range(points.shape[0]):
+        view = points[row] + origin
+        facing = -np.sum(view * normals[row]) / np.sqrt(np.sum(view * view))
+        weights[row] = min(max(facing / 0.5, 0.05), 1.0)
+    return weights
+
+
+@numba.njit(cache=True, fastmath=True)
+def _weigh(
+    jacobian: Float32, pair_rows: Float32, error: Float64, weight: Float64, pairs: NDArray[np.int32], scales: Float64
+) -> None:
+    """Turn plain rows (L, 3, D + 1) into weighted ones in place, and fill the pairs' rows (2 K, D + 1).
+
+    Depth is relative: its rows lose their weighted mean, which eliminates an unknown shift a frame.
+    """
+    columns = jacobian.shape[2] - 1
+    mean = np.zeros(columns + 1, np.float32)
+    for row in range(jacobian.shape[0]):
+        for axis in range(3):
+            jacobian[row, axis, columns] = error[row, axis]
+        mean += np.float32(weight[row]) * jacobian[row, 2]
+    mean /= np.float32(np.sum(weight))
+    for pair in range(pairs.shape[0]):
+        for axis in range(2):
+            upper, lower = jacobian[pairs[pair, 0], axis], jacobian[pairs[pair, 1], axis]
+            pair_rows[2 * pair + axis] = np.float32(scales[2]) * (upper - lower)
+    for row in range(jacobian.shape[0]):
+        root = np.sqrt(weight[row])
+        jacobian[row, 0] *= np.float32(root * scales[0])
+        jacobian[row, 1] *= np.float32(root * scales[0])
+        jacobian[row, 2] = np.float32(root * scales[1]) * (jacobian[row, 2] - mean)
+
+
+@numba.njit(cache=True)
+def _accumulate(
+    points: Float64, targets: Float64, normals: Float64, basis: Float32, pairs: NDArray[np.int32],
+    rotations: Float64, positions: Float64, presence: Float64, noise: Float64, view: Float64, expression: int,
+) -> tuple[Float32, Float64]:  # fmt: skip
+    """Dense J'J of every frame with the residual as last column, and the robust weights."""
+    focal, center_x, center_y = view
+    share, robust_scale = noise[0], noise[1]
+    frames, landmarks, _ = points.shape
+    columns = basis.shape[2] + 7
+    rows = np.zeros((3 * landmarks + 2 * pairs.shape[0], columns + 1), np.float32)
+    point_rows = rows[: 3 * landmarks].reshape(landmarks, 3, columns + 1)
+    gram = np.empty((frames, columns + 1, columns + 1), np.float32)
+    weights = np.empty((frames, landmarks))
+    for frame in range(frames):
+        rotation = rotation_matrix(rotations[frame])
+        spin = rotation @ right_jacobian(rotations[frame])
+        turned = points[frame] @ rotation.T
+        predicted = _predict(turned, positions[frame], focal, center_x, center_y)
+        error = predicted - targets[frame]
+        weight = _facing_weights(points[frame], normals, rotation, positions[frame])
+        for row in range(landmarks):
+            square = (error[row, 0] ** 2 + error[row, 1] ** 2) * noise[2] ** 2
+            weight[row] *= 1.0 / (1.0 + square / robust_scale**2)
+            _point_rows(
+                point_rows[row], turned[row], rotation, spin, positions[frame], focal, basis[row], expression
+            )
+        scales = np.sqrt(share * presence[frame]) * noise[2:]
+        _weigh(point_rows, rows[3 * landmarks :], error, weight, pairs, scales)
+        gram[frame] = np.dot(rows.T, rows)
+        weights[frame] = weight
+    return gram, weights
+
+
+def add_landmarks(
+    equations: NormalEquations, model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters
+) -> Float32:
+    """Add the landmark, depth and pair residuals; returns the landmarks' robust weights, (N, L)."""
+    point_px, depth_px, pair_px = targets.point_sigma_px, targets.depth_sigma_px, targets.pair_sigma_px
+    noise = np.array(
+        [targets.share, targets.robust_scale, 1 / point_px, 1 / depth_px, 1 / pair_px]
+    )
+    view = np.array([np.exp(parameters.log_focal), *targets.center])
+    robust = np.empty(targets.points.shape[:2], np.float32)
+    for part in chunks(len(robust)):
+        some = parameters.frames(part)
+        normals, robust[part] = _accumulate(
+            model.points(some),
+            targets.points[part],
+            model.normals,
+            model.basis,
+            model.pairs,
+            some.rotation,
+            some.position,
+            targets.presence[part],
+            noise,
+            view,
+            model.expression_modes,
+        )
+        equations.add(part, normals)
+    return robust

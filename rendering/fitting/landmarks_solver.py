@@ -1,0 +1,183 @@
+"""The landmark stage: one robust Gauss-Newton over all frames of a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rendering.camera import Camera
+from rendering.fitting.arrow_solver import Step, second_difference_gradient, second_differences, solve_arrow
+from rendering.fitting.landmark_groups import EYE_CORNERS
+from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks
+from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters
+from rendering.fitting.rotations import rotation_matrices
+from rendering.fitting.settings import LandmarkSettings
+from rendering.fitting.start import start_parameters
+
+
+POSE_RIDGE = 1e-6
+"""Keeps a frame without any landmark solvable."""
+
+
+LEAST_DEPTH_CORRELATION = 0.7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priors:
+    """Weights of what is known before the data, in inverse variances."""
+
+    expression: float
+    identity: float
+    smoothness: Float64
+    """Of the squared second differences of a frame's parameters, (P,)."""
+    robust_scale: float
+    """Second differences beyond this many standard deviations lose weight: heads do jerk, eyes blink."""
+
+    def smoothness_weights(self, parameters: Parameters) -> Float64:
+        """Robust weights of the second differences (Cauchy), (N - 2, P)."""
+        square = second_differences(parameters.frame_vector()) ** 2 * self.smoothness
+        return np.asarray(self.smoothness / (1.0 + square / self.robust_scale**2))
+
+
+def eye_distance_px(landmarks: Float32) -> float:
+    """Distance of the outer eye corners in 3D, median over frames: unlike the image distance it does not
+    shrink when the head turns. landmarks (N, 478, 3) px."""
+    right, left = EYE_CORNERS
+    return float(np.median(np.linalg.norm(landmarks[:, right] - landmarks[:, left], axis=-1)))
+
+
+def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings) -> Priors:
+    """Prior weights for a clip of so many frames."""
+    smoothness = np.array(
+        [settings.expression_acceleration] * model.expression_modes
+        + [settings.rotation_acceleration] * 3
+        + [settings.shift_acceleration] * 2
+        + [settings.distance_acceleration]
+    )
+    return Priors(
+        expression=1.0,
+        identity=max(1.0, frames / settings.independent_frames),
+        smoothness=smoothness**-2,
+        robust_scale=settings.robust_acceleration,
+    )
+
+
+def add_priors(
+    equations: NormalEquations, parameters: Parameters, priors: Priors, smoothness: Float64
+) -> None:
+    """Add Gaussian priors on identity and expression, and the gradient of the temporal smoothness."""
+    modes = parameters.expression.shape[1]
+    diagonal = np.full(equations.frame.shape[1], POSE_RIDGE)
+    diagonal[:modes] = priors.expression
+    index = np.arange(len(diagonal))
+    equations.frame[:, index, index] += diagonal.astype(np.float32)
+    equations.frame_gradient[:] += second_difference_gradient(parameters.frame_vector(), smoothness)
+    equations.frame_gradient[:, :modes] += priors.expression * parameters.expression
+    shared = np.arange(len(parameters.identity))
+    equations.shared[shared, shared] += priors.identity
+    equations.shared_gradient[shared] += priors.identity * parameters.identity
+
+
+def landmark_targets(
+    model: LandmarkModel,
+    landmarks: Float32,
+    presence: Float32,
+    *,
+    camera: Camera,
+    settings: LandmarkSettings,
+) -> LandmarkTargets:
+    """The detector's landmarks as targets: (N, 478, 3) crop px, presence (N,) 0..1."""
+    unit = eye_distance_px(landmarks)
+    return LandmarkTargets(
+        points=landmarks[:, model.ids].astype(np.float64),
+        center=(camera.center_x_px, camera.center_y_px),
+        point_sigma_px=settings.noise * unit,
+        depth_sigma_px=settings.depth_noise * unit,
+        pair_sigma_px=settings.pair_noise * unit,
+        robust_scale=settings.robust_scale,
+        share=settings.independent_landmarks / len(model.ids),
+        presence=presence.astype(np.float64),
+    )
+
+
+def depth_scale(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> float:
+    """How much the detector shrinks relative depth, by least squares against the current fit.
+
+    0 where detected depth does not follow the face at all: then it is not used.
+    """
+    toward = rotation_matrices(parameters.rotation)[:, 2]
+    fitted = np.einsum("nlc,nc->nl", model.points(parameters), toward)
+    fitted *= np.exp(parameters.log_focal - parameters.position[:, 2:])
+    fitted -= fitted.mean(axis=1, keepdims=True)
+    seen = targets.points[:, :, 2] - targets.points[:, :, 2].mean(axis=1, keepdims=True)
+    agreement = float((seen * fitted).sum())
+    energy = float((seen**2).sum()) * float((fitted**2).sum())
+    if energy == 0 or agreement / np.sqrt(energy) < LEAST_DEPTH_CORRELATION:
+        return 0.0
+    return agreement / float((seen**2).sum())
+
+
+def gauss_newton_step(
+    equations: NormalEquations, parameters: Parameters, priors: Priors, *, free_focal: bool = False
+) -> tuple[Parameters, Step]:
+    """Add the priors to the data terms, solve, and move."""
+    smoothness = priors.smoothness_weights(parameters)
+    add_priors(equations, parameters, priors, smoothness)
+    shared = len(parameters.identity) + (1 if free_focal else 0)
+    step = solve_arrow(equations, smoothness=smoothness, shared_free=slice(0, shared))
+    return parameters.moved(step.frame, step.shared), step
+
+
+def iterate(
+    model: LandmarkModel,
+    targets: LandmarkTargets,
+    parameters: Parameters,
+    *,
+    priors: Priors,
+    iterations: int,
+) -> Parameters:
+    """Gauss-Newton iterations with the focal length held."""
+    for _ in range(iterations):
+        equations = NormalEquations.zeros(parameters)
+        add_landmarks(equations, model, targets, parameters)
+        parameters, _ = gauss_newton_step(equations, parameters, priors)
+    return parameters
+
+
+def fit_landmarks(
+    model: LandmarkModel,
+    targets: LandmarkTargets,
+    *,
+    focal_px: float,
+    identity_modes: int,
+    settings: LandmarkSettings,
+) -> tuple[Parameters, LandmarkTargets]:
+    """The landmark stage: identity and pose on evenly spread key frames, then all frames together.
+
+    Returns:
+        parameters: of all frames.
+        targets: with the detector's depth scaled to the fit, or left out where it does not follow it.
+    """
+    start = start_parameters(
+        model, targets.points, focal_px=focal_px, center=targets.center, identity_modes=identity_modes
+    )
+    targets = targets.with_depth_scale(depth_scale(model, targets, start))
+    frames = len(targets.points)
+    keys = np.unique(np.linspace(0, frames - 1, min(frames, settings.key_frames)).astype(np.intp))
+    # key frames are too far apart for temporal smoothness
+    apart = replace(clip_priors(model, frames=len(keys), settings=settings), smoothness=np.zeros(1))
+    known = iterate(
+        model,
+        targets.frames(keys),
+        start.frames(keys),
+        priors=apart,
+        iterations=settings.key_iterations,
+    )
+    return iterate(
+        model,
+        targets,
+        replace(start, identity=known.identity),
+        priors=clip_priors(model, frames=frames, settings=settings),
+        iterations=settings.iterations,
+    ), targets

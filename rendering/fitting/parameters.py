@@ -1,0 +1,108 @@
+"""What a fit estimates, and the normal equations every term of its cost adds to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+POSE = 6
+"""Pose parameters of a frame: rotation vector (3), then x/z, y/z and log z of the head's origin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """One identity and focal length for the clip, expression and pose of each frame."""
+
+    identity: Float64
+    """(S,) in standard deviations."""
+    expression: Float64
+    """(N, E) in standard deviations."""
+    rotation: Float64
+    """(N, 3) rotation vectors, radians."""
+    position: Float64
+    """(N, 3): x/z, y/z and log z (z in metres) of the model's origin in camera space."""
+    log_focal: float
+    """Logarithm of the focal length in crop pixels."""
+
+    @property
+    def translation_m(self) -> Float64:
+        """Camera-space position of the model's origin, (N, 3) m."""
+        z = np.exp(self.position[:, 2:])
+        return np.concatenate([self.position[:, :2] * z, z], axis=1)
+
+    def moved(self, frame_step: Float64, shared_step: Float64) -> Parameters:
+        """Parameters after a Gauss-Newton step: frames (N, E + 6), shared (S + 1,)."""
+        modes = self.expression.shape[1]
+        return Parameters(
+            identity=self.identity + shared_step[:-1],
+            expression=self.expression + frame_step[:, :modes],
+            rotation=self.rotation + frame_step[:, modes : modes + 3],
+            position=self.position + frame_step[:, modes + 3 :],
+            log_focal=self.log_focal + float(shared_step[-1]),
+        )
+
+    def frames(self, part: slice | NDArray[np.intp]) -> Parameters:
+        """The same clip, some of its frames."""
+        return replace(
+            self,
+            expression=self.expression[part],
+            rotation=self.rotation[part],
+            position=self.position[part],
+        )
+
+    def frame_vector(self) -> Float64:
+        """Per-frame parameters in the order of the normal equations, (N, E + 6)."""
+        return np.concatenate([self.expression, self.rotation, self.position], axis=1)
+
+
+CHUNK = 32
+"""Frames whose dense matrices exist at once: memory stays flat and in cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalEquations:
+    """J'J and J'r summed over terms: a block arrow, one block a frame and one shared by all."""
+
+    frame: Float32
+    """(N, P, P), P = E + 6."""
+    coupling: Float32
+    """(N, P, S + 1): frame parameters against identity and log focal."""
+    shared: Float64
+    """(S + 1, S + 1)."""
+    frame_gradient: Float64
+    """(N, P)."""
+    shared_gradient: Float64
+    """(S + 1,)."""
+
+    @classmethod
+    def zeros(cls, parameters: Parameters) -> NormalEquations:
+        """No terms yet."""
+        frames, modes = parameters.expression.shape
+        size, shared = modes + POSE, len(parameters.identity) + 1
+        return cls(
+            frame=np.zeros((frames, size, size), np.float32),
+            coupling=np.zeros((frames, size, shared), np.float32),
+            shared=np.zeros((shared, shared)),
+            frame_gradient=np.zeros((frames, size)),
+            shared_gradient=np.zeros(shared),
+        )
+
+    def add(self, frames: slice, normals: Float32) -> None:
+        """Add dense J'J of some frames: (n, P + S + 2, P + S + 2), the residual last."""
+        size = self.frame.shape[1]
+        self.frame[frames] += normals[:, :size, :size]
+        self.coupling[frames] += normals[:, :size, size:-1]
+        self.frame_gradient[frames] += normals[:, :size, -1]
+        summed = normals[:, size:, size:].sum(axis=0, dtype=np.float64)
+        self.shared[:] += summed[:-1, :-1]
+        self.shared_gradient[:] += summed[:-1, -1]
+
+
+def chunks(frames: int) -> list[slice]:
+    """Slices of at most CHUNK frames."""
+    return [slice(first, min(first + CHUNK, frames)) for first in range(0, frames, CHUNK)]

@@ -1,0 +1,220 @@
+"""The photometric stage: Gauss-Newton on brightness and landmarks together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rendering.face_model import FaceModel
+from rendering.fitting.appearance import Appearance, estimate_albedo, estimate_light
+from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks
+from rendering.fitting.landmarks_solver import Priors, gauss_newton_step
+from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
+from rendering.fitting.patches import Patches
+from rendering.fitting.photometric_terms import brightness_normals, placing, sample_frames
+from rendering.fitting.result import SkinAppearance
+from rendering.fitting.rotations import rotation_matrices
+from rendering.fitting.settings import PhotometricSettings
+from rendering.fitting.skin_samples import SkinSamples, neutral_normals
+from rendering.fitting.visibility import view_directions, visible_samples
+from rendering.shading import sh_basis
+
+LIGHT_FRAMES = 32
+"""The light is estimated on this many frames, evenly spread."""
+ALTERNATIONS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """The samples of a clip as seen with certain parameters."""
+
+    brightness: Float32
+    """(N, K) 0..1."""
+    gradient: Float32
+    """(N, K, 2) per crop px."""
+    weight: Float32
+    """Visible x facing, (N, K) 0..1."""
+    shading: Float32
+    """Y(n) . light, (N, K)."""
+    appearance: Appearance
+
+    @property
+    def residual(self) -> Float32:
+        """Brightness minus model, (N, K); 0 where not seen."""
+        gain = self.appearance.gain[:, None].astype(np.float32)
+        model = gain * self.appearance.albedo.astype(np.float32) * self.shading
+        return np.where(self.weight > 0, self.brightness - model, np.float32(0))
+
+    def frame_errors(self) -> Float32:
+        """Mean absolute grey difference of each frame on what is visible, (N,) 0..1."""
+        seen = np.maximum((self.weight > 0).sum(axis=1), 1)
+        return np.asarray(np.abs(self.residual).sum(axis=1) / seen, dtype=np.float32)
+
+
+def look(
+    samples: SkinSamples,
+    face_model: FaceModel,
+    patches: Patches,
+    parameters: Parameters,
+    *,
+    center: tuple[float, float],
+    unhidden: NDArray[np.bool_],
+    settings: PhotometricSettings,
+) -> Sighting:
+    """Sample the pictures and explain them by light, albedo and exposure; unhidden (N, K)."""
+    frames, count = len(parameters.expression), len(samples.vertices)
+    brightness, weight = np.empty((2, frames, count), np.float32)
+    gradient = np.empty((frames, count, 2), np.float32)
+    normals = HeadNormals(samples, face_model, parameters.identity)
+    view = np.array([np.exp(parameters.log_focal), *center])
+    for part in chunks(frames):
+        some = parameters.frames(part)
+        points = samples.points(some.identity, some.expression)
+        brightness[part], gradient[part] = sample_frames(
+            patches.images[part], points, some.rotation, some.position, view, placing(patches)
+        )
+        towards = view_directions(some).astype(np.float32)
+        facing = np.matmul(normals.at(some.expression), towards[:, :, None])[:, :, 0]
+        seen = unhidden[part] & np.isfinite(brightness[part]) & (facing > settings.least_facing)
+        weight[part] = np.where(seen, facing, 0)
+    brightness[weight == 0] = 0
+    every = np.unique(np.linspace(0, frames - 1, min(frames, LIGHT_FRAMES)).astype(int))
+    light, gain = estimate_light(
+        brightness[every],
+        normals.harmonics(parameters.frames(every)),
+        weight[every],
+        alternations=ALTERNATIONS,
+    )
+    shading = np.empty_like(brightness)
+    for part in chunks(frames):
+        shading[part] = np.maximum(
+            normals.harmonics(parameters.frames(part)) @ light.astype(np.float32), 1e-3
+        )
+    appearance = estimate_albedo(brightness, shading, weight, light=light)
+    return Sighting(
+        brightness=brightness, gradient=gradient, weight=weight, shading=shading, appearance=appearance
+    )
+
+
+class HeadNormals:
+    """Unit normals of the samples, linear in the expression around the neutral face."""
+
+    def __init__(self, samples: SkinSamples, face_model: FaceModel, identity: Float64) -> None:
+        neutral, basis = neutral_normals(samples, face_model, identity)
+        self._neutral = neutral.astype(np.float32)
+        self._basis = np.ascontiguousarray(basis.reshape(-1, samples.expression_modes).T)
+
+    def at(self, expression: Float64) -> Float32:
+        """In head space, (N, K, 3)."""
+        moved = expression.astype(np.float32) @ self._basis
+        normals = self._neutral + moved.reshape(-1, *self._neutral.shape)
+        normals /= np.sqrt(np.einsum("nkc,nkc->nk", normals, normals))[:, :, None]
+        return normals
+
+    def harmonics(self, parameters: Parameters) -> Float32:
+        """Spherical harmonics of the normals in camera axes, (N, K, 9)."""
+        rotations = rotation_matrices(parameters.rotation)
+        turned = np.matmul(self.at(parameters.expression), rotations.transpose(0, 2, 1).astype(np.float32))
+        return np.asarray(sh_basis(turned), dtype=np.float32)
+
+
+def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
+    """Square roots of the samples' weights, (N, K).
+
+    The noise is the clip's own (1.48 x median absolute residual): brightness counts for much where
+    albedo and smooth light explain the pictures, and for little where they do not.
+    """
+    magnitude = np.abs(residual[sighting.weight > 0])
+    spread = 1.4826 * float(np.median(magnitude)) if len(magnitude) else 0.0
+    noise = max(settings.least_noise, spread)
+    share = settings.independent_samples / residual.shape[1]
+    cauchy = 1 / (1 + (residual / (settings.robust_scale * noise)) ** 2)
+    return np.asarray(np.sqrt(share * sighting.weight * cauchy) / noise, dtype=np.float32)
+
+
+def add_brightness(
+    equations: NormalEquations,
+    samples: SkinSamples,
+    sighting: Sighting,
+    parameters: Parameters,
+    *,
+    settings: PhotometricSettings,
+) -> None:
+    """Add the brightness residuals of all frames."""
+    residual = sighting.residual
+    roots = robust_roots(sighting, residual, settings=settings)
+    for part in chunks(len(residual)):
+        some = parameters.frames(part)
+        normals = brightness_normals(
+            samples.points(some.identity, some.expression),
+            samples.basis,
+            some.rotation,
+            some.position,
+            float(np.exp(parameters.log_focal)),
+            residual[part],
+            sighting.gradient[part],
+            roots[part],
+            samples.expression_modes,
+        )
+        equations.add(part, normals)
+
+
+def refine(
+    samples: SkinSamples,
+    face_model: FaceModel,
+    patches: Patches,
+    parameters: Parameters,
+    *,
+    landmarks: tuple[LandmarkModel, LandmarkTargets],
+    priors: Priors,
+    settings: PhotometricSettings,
+) -> Parameters:
+    """Gauss-Newton iterations on landmarks and brightness."""
+    model, targets = landmarks
+    unhidden = visible_samples(face_model, samples.vertices, parameters)
+    for _ in range(settings.iterations):
+        sighting = look(
+            samples,
+            face_model,
+            patches,
+            parameters,
+            center=targets.center,
+            unhidden=unhidden,
+            settings=settings,
+        )
+        equations = NormalEquations.zeros(parameters)
+        add_brightness(equations, samples, sighting, parameters, settings=settings)
+        add_landmarks(equations, model, targets, parameters)
+        parameters, _ = gauss_newton_step(equations, parameters, priors)
+    return parameters
+
+
+def skin_appearance(
+    samples: SkinSamples,
+    face_model: FaceModel,
+    patches: Patches,
+    parameters: Parameters,
+    *,
+    center: tuple[float, float],
+    sighting: Sighting,
+) -> SkinAppearance:
+    """Light and albedo in colour, from the patches that kept their colour."""
+    some = parameters.frames(patches.color_frames)
+    weight = sighting.weight[patches.color_frames]
+    harmonics = HeadNormals(samples, face_model, some.identity).harmonics(some)
+    points = samples.points(some.identity, some.expression)
+    view = np.array([np.exp(some.log_focal), *center])
+    lighting, albedo = np.empty((9, 3)), np.empty((len(samples.vertices), 3))
+    for channel in range(3):
+        images = np.ascontiguousarray(patches.colors[:, channel])
+        value, _ = sample_frames(images, points, some.rotation, some.position, view, placing(patches))
+        brightness = np.where(weight > 0, value, np.float32(0))
+        light, _ = estimate_light(brightness, harmonics, weight, alternations=ALTERNATIONS)
+        shading = np.maximum(harmonics @ light.astype(np.float32), 1e-3)
+        lighting[:, channel] = light
+        albedo[:, channel] = estimate_albedo(brightness, shading, weight, light=light).albedo
+    return SkinAppearance(
+        lighting=lighting.astype(np.float32), vertices=samples.vertices, albedo=albedo.astype(np.float32)
+    )

@@ -1,0 +1,144 @@
+"""Photometric residuals: image brightness at projected skin samples against albedo x shading.
+
+    r = I(project(x_v)) - gain_t albedo_v (Y(n_v) . light)
+
+Y are spherical harmonics of the normal in camera axes. The Jacobian is the image gradient times the
+projection's derivative; shading is held during a step and refreshed between steps.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from rendering.fitting.parameters import Float32, Float64
+from rendering.fitting.patches import Patches
+from rendering.fitting.rotations import right_jacobian, rotation_matrix
+
+
+@numba.njit(cache=True, fastmath=True)
+def _bilinear(image: NDArray[np.uint8], x: float, y: float) -> float:
+    column, row = int(x), int(y)
+    a, b = x - column, y - row
+    top = (1 - a) * image[row, column] + a * image[row, column + 1]
+    bottom = (1 - a) * image[row + 1, column] + a * image[row + 1, column + 1]
+    return ((1 - b) * top + b * bottom) / 255.0
+
+
+@numba.njit(cache=True)
+def sample_frames(
+    images: NDArray[np.uint8], points: Float64, rotations: Float64, positions: Float64, view: Float64, placing: Float64
+) -> tuple[Float32, Float32]:  # fmt: skip
+    """Brightness and its gradient at projected points.
+
+    Args:
+        images: (N, h, w).
+        points: head space, (N, K, 3) m.
+        rotations: rotation vectors, (N, 3).
+        positions: x/z, y/z, log z, (N, 3).
+        view: focal, center x, center y, crop px.
+        placing: left, top of the box in crop px, and crop px per patch px.
+
+    Returns:
+        brightness: (N, K) 0..1, NaN outside the patch.
+        gradient: (N, K, 2) per crop px.
+    """
+    frames, count, _ = points.shape
+    height, width = images.shape[1:]
+    brightness = np.full((frames, count), np.nan, np.float32)
+    gradient = np.zeros((frames, count, 2), np.float32)
+    for frame in range(frames):
+        rotation = rotation_matrix(rotations[frame])
+        depth = np.exp(positions[frame, 2])
+        placed = points[frame] @ rotation.T
+        for row in range(count):
+            turned = placed[row]
+            z = turned[2] + depth
+            px = view[0] * (turned[0] + positions[frame, 0] * depth) / z + view[1]
+            py = view[0] * (turned[1] + positions[frame, 1] * depth) / z + view[2]
+            x = (px - placing[0]) / placing[2] - 0.5
+            y = (py - placing[1]) / placing[2] - 0.5
+            if not (1.0 <= x < width - 2.001 and 1.0 <= y < height - 2.001):
+                continue
+            image = images[frame]
+            brightness[frame, row] = _bilinear(image, x, y)
+            gradient[frame, row, 0] = (_bilinear(image, x + 1, y) - _bilinear(image, x - 1, y)) / (
+                2 * placing[2]
+            )
+            gradient[frame, row, 1] = (_bilinear(image, x, y + 1) - _bilinear(image, x, y - 1)) / (
+                2 * placing[2]
+            )
+    return brightness, gradient
+
+
+@numba.njit(cache=True, fastmath=True)
+def brightness_normals(
+    points: Float64, basis: Float32, rotations: Float64, positions: Float64, focal: float,
+    residual: Float32, gradient: Float32, weight: Float32, expression: int,
+) -> Float32:  # fmt: skip
+    """Dense J'J of every frame, residual last: (N, D + 1, D + 1).
+
+    Args:
+        points: head-space samples, (N, K, 3) m.
+        basis: (K, 3, E + S).
+        rotations: rotation vectors, (N, 3).
+        positions: x/z, y/z, log z, (N, 3).
+        focal: crop px.
+        residual: brightness minus model, (N, K).
+        gradient: of the image, (N, K, 2) per crop px.
+        weight: square root of each residual's weight, (N, K); 0 = not seen.
+        expression: E.
+    """
+    frames, count, _ = points.shape
+    modes = basis.shape[2]
+    columns = modes + 7
+    jacobian = np.zeros((count, columns + 1), np.float32)
+    normals = np.empty((frames, columns + 1, columns + 1), np.float32)
+    shared = expression + 6
+    for frame in range(frames):
+        rotation = rotation_matrix(rotations[frame])
+        spin = rotation @ right_jacobian(rotations[frame])
+        placed = points[frame] @ rotation.T
+        position = positions[frame]
+        depth = np.exp(position[2])
+        used = 0
+        for row in range(count):
+            root = weight[frame, row]
+            if root <= 0:
+                continue
+            line = jacobian[used]
+            used += 1
+            turned = placed[row]
+            x = turned[0] + position[0] * depth
+            y = turned[1] + position[1] * depth
+            z = turned[2] + depth
+            gx, gy = root * gradient[frame, row, 0], root * gradient[frame, row, 1]
+            # d residual / d(camera-space point)
+            dx, dy, dz = gx * focal / z, gy * focal / z, -(gx * x + gy * y) * focal / z**2
+            a = np.float32(dx * rotation[0, 0] + dy * rotation[1, 0] + dz * rotation[2, 0])
+            b = np.float32(dx * rotation[0, 1] + dy * rotation[1, 1] + dz * rotation[2, 1])
+            c = np.float32(dx * rotation[0, 2] + dy * rotation[1, 2] + dz * rotation[2, 2])
+            for mode in range(expression):
+                line[mode] = a * basis[row, 0, mode] + b * basis[row, 1, mode] + c * basis[row, 2, mode]
+            for mode in range(expression, modes):
+                line[mode + 6] = a * basis[row, 0, mode] + b * basis[row, 1, mode] + c * basis[row, 2, mode]
+            for axis in range(3):
+                line[expression + axis] = (
+                    dx * (spin[1, axis] * turned[2] - spin[2, axis] * turned[1])
+                    + dy * (spin[2, axis] * turned[0] - spin[0, axis] * turned[2])
+                    + dz * (spin[0, axis] * turned[1] - spin[1, axis] * turned[0])
+                )
+            line[expression + 3] = dx * depth
+            line[expression + 4] = dy * depth
+            line[expression + 5] = (dx * position[0] + dy * position[1] + dz) * depth
+            line[shared + modes - expression] = (gx * x + gy * y) * focal / z
+            line[columns] = root * residual[frame, row]
+        block = jacobian[:used]
+        normals[frame] = np.dot(block.T, block)
+    return normals
+
+
+def placing(patches: Patches) -> Float64:
+    """Left, top and reduction of the box, as the samplers want them."""
+    return np.array([patches.box.left, patches.box.top, patches.box.reduction], dtype=np.float64)

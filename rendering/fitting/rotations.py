@@ -1,0 +1,51 @@
+"""Rotation vectors (axis times angle) and their derivatives."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+
+
+@numba.njit(cache=True)
+def skew(vector: Float64) -> Float64:
+    """The matrix whose product with x is the cross product vector x x."""
+    x, y, z = vector
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+@numba.njit(cache=True)
+def rotation_matrix(vector: Float64) -> Float64:
+    """Rodrigues' formula: rotation vector (3,) rad -> (3, 3)."""
+    angle = np.sqrt(np.sum(vector * vector))
+    k = skew(vector)
+    if angle < 1e-6:
+        return np.eye(3) + k + 0.5 * (k @ k)
+    return np.eye(3) + (np.sin(angle) / angle) * k + ((1.0 - np.cos(angle)) / angle**2) * (k @ k)
+
+
+@numba.njit(cache=True)
+def right_jacobian(vector: Float64) -> Float64:
+    """J with d(R x)/d vector = -R [x] J (Sola et al. 2018, eq. 143)."""
+    angle = np.sqrt(np.sum(vector * vector))
+    k = skew(vector)
+    if angle < 1e-4:
+        return np.eye(3) - 0.5 * k + (k @ k) / 6.0
+    first = (1.0 - np.cos(angle)) / angle**2
+    second = (angle - np.sin(angle)) / angle**3
+    return np.eye(3) - first * k + second * (k @ k)
+
+
+def rotation_vector(matrix: Float64) -> Float64:
+    """The rotation vector of (3, 3), for angles below pi."""
+    twist = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    sine = np.linalg.norm(twist) / 2
+    angle = np.arctan2(sine, (np.trace(matrix) - 1) / 2)
+    return np.asarray(twist / 2 if sine < 1e-9 else twist * (angle / (2 * sine)))
+
+
+def rotation_matrices(vectors: Float64) -> Float64:
+    """Rodrigues' formula for each row: (N, 3) rad -> (N, 3, 3)."""
+    return np.stack([rotation_matrix(np.asarray(vector, np.float64)) for vector in vectors])
