@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from embreex import rtcore_scene
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter
 from scipy.spatial.transform import Rotation
 
+from rendering.builtin_head import builtin_head
 from rendering.camera import Camera
 from rendering.face_model import face_model_from_arrays
-from rendering.rasterize import Raster, empty_raster, rasterize
+from rendering.rasterize import empty_raster, rasterize
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 
@@ -52,9 +54,7 @@ def skin_meshes(face_model: Path | None) -> Mesh:
 def random_heads(face_model: Path | None, random: np.random.Generator) -> Mesh:
     """Whole heads (N, V, 3) m, x right, y down, z away from the camera, and their skin triangles (S, 3)."""
     if face_model is None:
-        from rendering.builtin_head import builtin_head
-
-        model, _ = builtin_head()
+        model = builtin_head().face_model
     else:
         with np.load(face_model, allow_pickle=False) as file:
             arrays = dict(file)
@@ -67,7 +67,7 @@ def random_heads(face_model: Path | None, random: np.random.Generator) -> Mesh:
     return np.concatenate(heads), model.triangles[model.skin_triangles]
 
 
-def ict_heads(arrays: dict[str, NDArray[np.generic]], random: np.random.Generator) -> Mesh:
+def ict_heads(arrays: dict[str, NDArray[Any]], random: np.random.Generator) -> Mesh:
     """The same from the arrays of ICT-FaceKit (x right, y up, z out of the face)."""
     identity = np.tensordot(random.normal(size=(FRAMES, 100)), arrays["identity_basis"].astype(float), axes=1)
     weights = random.uniform(0, 0.3, (FRAMES, len(arrays["expression_basis"])))
@@ -78,7 +78,9 @@ def ict_heads(arrays: dict[str, NDArray[np.generic]], random: np.random.Generato
     return heads.astype(np.float32), triangles[narrow].astype(np.int32)
 
 
-def cast(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> tuple[NDArray[np.int32], Raster]:
+def cast(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The same picture by embreex: a new BVH and one ray a pixel in the bounding box."""
     pixels = CAMERA.project(vertices)
     low = np.clip(np.floor(pixels.min(axis=0)).astype(int), 0, CAMERA.width)
@@ -111,7 +113,7 @@ def away_from_edges(depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Pixels whose neighbourhood is all surface without a jump (5 mm) in depth."""
     size = 2 * EDGE_PX + 1
     nearest, farthest = minimum_filter(depth_m, size), -minimum_filter(-depth_m, size)
-    return (nearest > 0) & (farthest - nearest < 5e-3)
+    return np.asarray((nearest > 0) & (farthest - nearest < 5e-3))
 
 
 def compare(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> dict[str, float]:
