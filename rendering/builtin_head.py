@@ -61,7 +61,9 @@ def builtin_head() -> BuiltinHead:
     sites = np.concatenate([piece.sites for piece in parts_list])
     parts = np.concatenate([np.full(len(p.points), p.part, np.int8) for p in parts_list])
     detail = np.concatenate([piece.detail for piece in parts_list])
-    triangles = np.concatenate([piece.triangles + start for piece, start in zip(parts_list, starts[:-1], strict=True)])
+    triangles = np.concatenate(
+        [piece.triangles + start for piece, start in zip(parts_list, starts[:-1], strict=True)]
+    )
     triangles = triangles.astype(np.int32)
     face_model = FaceModel(
         mean=_model_space(points),
@@ -82,7 +84,7 @@ def builtin_head() -> BuiltinHead:
 
 
 def _model_space(design: NDArray[Any]) -> Float32:
-    return (design * TO_MODEL).astype(np.float32)
+    return np.asarray(design * TO_MODEL, np.float32)
 
 
 def _skin_triangles(skin: Piece, triangles: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -91,4 +93,4 @@ def _skin_triangles(skin: Piece, triangles: NDArray[np.int32]) -> NDArray[np.int
     centers = skin.points[own].mean(axis=1)
     bare = hair_amount(centers) < 0.3
     jaw_y = -112.0 + 0.55 * np.maximum(80.0 - centers[:, 2], 0.0)
-    return np.flatnonzero(bare & (centers[:, 2] > 8.0) & (centers[:, 1] > jaw_y)).astype(np.int32)
+    return np.flatnonzero(bare & (centers[:, 2] > 16.0) & (centers[:, 1] > jaw_y)).astype(np.int32)

@@ -70,7 +70,9 @@ def check_embedding(face_model: FaceModel) -> EmbeddingCheck:
 def _problems(check: EmbeddingCheck, points: Float32) -> list[str]:
     problems = []
     if check.embedded < MIN_EMBEDDED:
-        problems.append(f"{check.embedded} of {LANDMARKS - len(IRISES)} landmarks embedded, need {MIN_EMBEDDED}")
+        problems.append(
+            f"{check.embedded} of {LANDMARKS - len(IRISES)} landmarks embedded, need {MIN_EMBEDDED}"
+        )
     eyes = (
         ("right", check.right_lid_aperture_m, RIGHT_EYE_CORNERS),
         ("left", check.left_lid_aperture_m, LEFT_EYE_CORNERS),
@@ -90,7 +92,9 @@ def _problems(check: EmbeddingCheck, points: Float32) -> list[str]:
     if not points[OUTER_EYE_CORNERS[0], 0] < points[OUTER_EYE_CORNERS[1], 0]:
         problems.append("left and right are swapped; check the axes")
     if not check.lip_gap_m <= MAX_LIP_GAP_M:
-        problems.append(f"lips {1000 * check.lip_gap_m:.1f} mm apart, need at most {1000 * MAX_LIP_GAP_M:.0f}")
+        problems.append(
+            f"lips {1000 * check.lip_gap_m:.1f} mm apart, need at most {1000 * MAX_LIP_GAP_M:.0f}"
+        )
     if not check.lip_response_m >= MIN_LIP_RESPONSE_M:
         problems.append(
             f"lips collapsed: the best expression parts them by {1000 * check.lip_response_m:.1f} mm, "

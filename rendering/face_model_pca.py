@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from rendering.face_model import Float32, Int32
 
+BLENDSHAPE_WEIGHT_RMS = 0.354
+"""Root mean square of a blendshape weight w in [0, 1] ~ Beta(0.5, 1.5), as in talking faces."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceShapes:
@@ -63,3 +66,11 @@ def reduce_modes(modes: Float32, *, count: int, weights: Float32 | None = None) 
     reduced[: len(order)] = ((vectors * signs).T @ flat).reshape(len(order), *modes.shape[1:])
     total = energies.sum()
     return ReducedModes(modes=reduced, energy_kept=float(energies[order].sum() / total) if total > 0 else 1.0)
+
+
+def oriented_outwards(vertices: Float32, triangles: Int32) -> Int32:
+    """The triangles, all turned over if most of their area faces inwards: (V, 3) m, (F, 3) -> (F, 3)."""
+    corners = np.asarray(vertices, np.float64)[triangles]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    outwards = (normals * (corners.mean(axis=1) - corners.mean(axis=(0, 1)))).sum()
+    return np.ascontiguousarray(triangles if outwards >= 0 else triangles[:, ::-1])

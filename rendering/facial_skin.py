@@ -32,7 +32,7 @@ def skin_from_outline(vertices: Array, triangles: Int32, landmark_points: Array)
     skin = inside_polygon(centers[:, :2], grown[:, :2]) & (centers[:, 2] < oval[:, 2].max())
     for ring in (RIGHT_EYE, LEFT_EYE, LIPS_INNER):
         skin &= ~inside_polygon(centers[:, :2], _ring(landmark_points, ring)[:, :2])
-    return skin
+    return np.asarray(skin)
 
 
 def throat(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray[np.bool_]:
@@ -48,4 +48,4 @@ def throat(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray
 
 def _ring(landmark_points: Array, ring: tuple[int, ...]) -> Array:
     points = landmark_points[list(ring)]
-    return points[np.isfinite(points[:, 0])]
+    return np.asarray(points[np.isfinite(points[:, 0])])

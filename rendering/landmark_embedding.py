@@ -72,7 +72,9 @@ def robust_mean(points: Array) -> Float32:
     return np.asarray(center, np.float32)
 
 
-def embed_landmarks(points: Array, mean: Float32, triangles: Int32, surface: NDArray[np.bool_]) -> LandmarkEmbedding:
+def embed_landmarks(
+    points: Array, mean: Float32, triangles: Int32, surface: NDArray[np.bool_]
+) -> LandmarkEmbedding:
     """Robust mean of every landmark's points over the views, snapped to the mesh.
 
     Args:

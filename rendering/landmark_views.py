@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from rendering.camera import Camera
-from rendering.face_model import Float32, Int32
 from rendering.face_mesh_points import LEFT_BROW, LEFT_EYE, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
+from rendering.face_model import Float32, Int32
 from rendering.normals import vertex_normals
 from rendering.rasterize import Raster, rasterize
 
@@ -57,7 +57,7 @@ def head_pose(vertices: Array, *, yaw_deg: float, pitch_deg: float) -> Float32:
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
     turned = vertices @ (about_x @ about_y).T
-    return np.asarray(turned + [0.0, 0.0, VIEW_DISTANCE_M], np.float32)
+    return np.asarray(turned + np.array([0.0, 0.0, VIEW_DISTANCE_M]), np.float32)
 
 
 def triangle_cosines(vertices: Array, triangles: Int32) -> Float32:
@@ -121,7 +121,13 @@ def painted_albedo(landmarks_px: Array, vertices: Float32) -> Float32:
     albedo = np.empty((len(vertices), 3), np.float32)
     albedo[:] = SKIN
     near = vertices[:, 2] < np.median(vertices[:, 2])
-    regions = [(LIPS_OUTER, LIPS), (RIGHT_BROW, BROWS), (LEFT_BROW, BROWS), (RIGHT_EYE, SCLERA), (LEFT_EYE, SCLERA)]
+    regions = [
+        (LIPS_OUTER, LIPS),
+        (RIGHT_BROW, BROWS),
+        (LEFT_BROW, BROWS),
+        (RIGHT_EYE, SCLERA),
+        (LEFT_EYE, SCLERA),
+    ]
     for ring, color in regions:
         albedo[near & inside_polygon(pixels, landmarks_px[list(ring)])] = color
     for ring in (RIGHT_EYE, LEFT_EYE):

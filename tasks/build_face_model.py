@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rendering.builtin.parts import Part
+from rendering.builtin_head import builtin_head
 from rendering.embedding_check import EmbeddingCheck, check_embedding
-from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, LANDMARKS, FaceModel, Float32
+from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, LANDMARKS, FaceModel, Float32, Int32
 from rendering.face_model_pca import FaceShapes, reduce_modes
 from rendering.facial_skin import skin_from_outline, throat
 from tasks.embed_landmarks import Detect, embed_on_renders, image_detector
 from tasks.face_model_files import save_face_model
-from tasks.read_ict import read_ict
-
-SourceKind = Literal["builtin", "ict", "flame", "bfm", "scans"]
+from tasks.read_face_models import SourceKind, read_shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,28 +48,87 @@ class FaceModelRecord:
 def build_face_model(source_kind: SourceKind, source_path: Path | None, out_path: Path) -> FaceModelRecord:
     """Read a source, reduce it, find its landmarks on its own renders, check and save it.
 
+    Args:
+        source_kind: "builtin" (no source), "ict" (folder or .npz), "flame" (.pkl or .npz), "bfm" (.h5 or
+            .mat) or "scans" (folder).
+        source_path: the file or folder.
+        out_path: the native .npz file to write.
+
     Raises:
         ValueError: the source lacks something, or the landmarks do not fit; the message names it.
     """
-    shapes = read_shapes(source_kind, source_path)
+    draft = _builtin_draft() if source_kind == "builtin" else _reduced(read_shapes(source_kind, source_path))
     with image_detector() as detect:
-        face_model, record = native_face_model(shapes, detect=detect)
+        face_model, record = finished_face_model(draft, detect=detect)
     save_face_model(out_path, face_model)
     return replace(record, path=str(out_path), sha256=hashlib.sha256(out_path.read_bytes()).hexdigest())
 
 
-def read_shapes(source_kind: SourceKind, source_path: Path | None) -> FaceShapes:
-    """The source's shapes in our axes and metres."""
-    if source_path is None:
-        raise ValueError(f"a face model from {source_kind} needs --source")
-    return {"ict": read_ict}[source_kind](source_path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A face model with its modes, before its skin and landmarks are known."""
+
+    face_model: FaceModel
+    surface: NDArray[np.bool_]
+    """(F,) triangles that may carry landmarks."""
+    skin: NDArray[np.bool_] | None
+    """(F,) triangles that may be facial skin; None = from the face outline."""
+    albedo: Float32 | None
+    identity_modes: int
+    expression_modes: int
+    identity_energy_kept: float
+    expression_energy_kept: float
 
 
-def native_face_model(shapes: FaceShapes, *, detect: Detect) -> tuple[FaceModel, FaceModelRecord]:
-    """Reduce, embed and check."""
+def finished_face_model(draft: Draft, *, detect: Detect) -> tuple[FaceModel, FaceModelRecord]:
+    """Landmarks from the model's own renders, their check, and the skin that they delimit."""
+    embedding = embed_on_renders(draft.face_model, surface=draft.surface, albedo=draft.albedo, detect=detect)
+    embedded = replace(
+        draft.face_model,
+        landmark_triangles=embedding.triangles,
+        landmark_barycentrics=embedding.barycentrics,
+    )
+    check = check_embedding(embedded)
+    face_model = replace(embedded, skin_triangles=_skin_triangles(embedded, draft))
+    return face_model, FaceModelRecord(
+        path="",
+        sha256="",
+        name=face_model.name,
+        vertices=len(face_model.mean),
+        triangles=len(face_model.triangles),
+        skin_triangles=len(face_model.skin_triangles),
+        identity_modes=draft.identity_modes,
+        expression_modes=draft.expression_modes,
+        identity_energy_kept=draft.identity_energy_kept,
+        expression_energy_kept=draft.expression_energy_kept,
+        landmark_spread_m=float(np.nanmedian(embedding.spread_m)),
+        check=check,
+    )
+
+
+def _builtin_draft() -> Draft:
+    """The project's own head has its 50 + 25 named modes already."""
+    head = builtin_head()
+    triangles = head.face_model.triangles
+    skin = np.zeros(len(triangles), bool)
+    skin[head.face_model.skin_triangles] = True
+    return Draft(
+        face_model=head.face_model,
+        surface=(head.parts[triangles] == Part.SKIN).all(axis=1),
+        skin=skin,
+        albedo=head.albedo,
+        identity_modes=len(head.face_model.identity_basis),
+        expression_modes=len(head.face_model.expression_basis),
+        identity_energy_kept=1.0,
+        expression_energy_kept=1.0,
+    )
+
+
+def _reduced(shapes: FaceShapes) -> Draft:
+    """50 and 25 modes by PCA."""
     identity = reduce_modes(shapes.identity, count=IDENTITY_MODES, weights=_skin_weights(shapes))
     expression = reduce_modes(shapes.expression, count=EXPRESSION_MODES, weights=shapes.expression_weights)
-    draft = FaceModel(
+    face_model = FaceModel(
         mean=shapes.mean,
         triangles=shapes.triangles,
         identity_basis=identity.modes,
@@ -81,25 +140,15 @@ def native_face_model(shapes: FaceShapes, *, detect: Detect) -> tuple[FaceModel,
         provenance=shapes.provenance,
         licence=shapes.licence,
     )
-    embedding = embed_on_renders(draft, surface=shapes.surface, albedo=shapes.albedo, detect=detect)
-    embedded = replace(
-        draft, landmark_triangles=embedding.triangles, landmark_barycentrics=embedding.barycentrics
-    )
-    check = check_embedding(embedded)
-    face_model = replace(embedded, skin_triangles=_skin_triangles(embedded, shapes))
-    return face_model, FaceModelRecord(
-        path="",
-        sha256="",
-        name=shapes.name,
-        vertices=len(shapes.mean),
-        triangles=len(shapes.triangles),
-        skin_triangles=len(face_model.skin_triangles),
+    return Draft(
+        face_model=face_model,
+        surface=shapes.surface,
+        skin=shapes.skin,
+        albedo=shapes.albedo,
         identity_modes=len(shapes.identity),
         expression_modes=len(shapes.expression),
         identity_energy_kept=identity.energy_kept,
         expression_energy_kept=expression.energy_kept,
-        landmark_spread_m=float(np.nanmedian(embedding.spread_m)),
-        check=check,
     )
 
 
@@ -112,9 +161,9 @@ def _skin_weights(shapes: FaceShapes) -> Float32 | None:
     return weights
 
 
-def _skin_triangles(face_model: FaceModel, shapes: FaceShapes) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def _skin_triangles(face_model: FaceModel, draft: Draft) -> Int32:
     points = face_model.landmark_points(face_model.mean[None])[0]
-    skin = shapes.skin
+    skin = draft.skin
     if skin is None:
-        skin = shapes.surface & skin_from_outline(face_model.mean, face_model.triangles, points)
+        skin = draft.surface & skin_from_outline(face_model.mean, face_model.triangles, points)
     return np.flatnonzero(skin & ~throat(face_model.mean, face_model.triangles, points)).astype(np.int32)

@@ -24,13 +24,13 @@ from rendering.face_model import FaceModel, Float32, Int32
 from rendering.landmark_embedding import LandmarkEmbedding, embed_landmarks, surface_points
 from rendering.landmark_views import (
     SKIN,
-    VIEW_PX,
     HoleCenters,
     LandmarkView,
     head_pose,
     painted_albedo,
     render_view,
 )
+from tasks.face_landmarker import FaceLandmarker
 
 IDENTITIES = 6
 IDENTITY_SIGMA = 0.8
@@ -58,20 +58,13 @@ class Anatomy:
 @contextmanager
 def image_detector() -> Iterator[Detect]:
     """MediaPipe's face mesh in image mode: the same image gives the same landmarks."""
-    import mediapipe  # noqa: PLC0415  # a second to import, needed by this stage alone
+    with FaceLandmarker() as landmarker:
 
-    face_mesh = mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.5
-    )
+        def detect(image: NDArray[np.uint8]) -> NDArray[Any] | None:
+            height, width = image.shape[:2]
+            faces = landmarker.landmarks(image, np.array([0, 0, width, height]))
+            return faces[0].landmarks[:, :2] if faces else None
 
-    def detect(image: NDArray[np.uint8]) -> NDArray[Any] | None:
-        faces = face_mesh.process(image).multi_face_landmarks
-        if not faces:
-            return None
-        height, width = image.shape[:2]
-        return np.array([(point.x * width, point.y * height) for point in faces[0].landmark])
-
-    with face_mesh:
         yield detect
 
 
@@ -89,7 +82,8 @@ def embed_on_renders(
     Raises:
         ValueError: the detector finds no face in the frontal render of the mean, or in too few views.
     """
-    frontal = head_pose(_centered(face_model.mean), yaw_deg=0, pitch_deg=0)
+    shown = np.unique(face_model.triangles[surface])
+    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
     plain = np.full_like(frontal, SKIN)
     first = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
     landmarks = detect(first.image)
@@ -103,7 +97,7 @@ def embed_on_renders(
     observed = []
     for vertices, mouth_open in _heads(face_model, opened):
         for yaw_deg, pitch_deg in POSES_DEG:
-            posed = head_pose(_centered(vertices), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
+            posed = head_pose(_centered(vertices, shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
             view = render_view(posed, face_model.triangles, albedo, _holes(posed, anatomy))
             landmarks = detect(view.image)
             if landmarks is None:
@@ -131,7 +125,9 @@ def _heads(face_model: FaceModel, opened: Float32) -> Iterator[tuple[Float32, bo
         yield wide, True
 
 
-def _touched(landmarks: NDArray[Any], view: LandmarkView, model: FaceModel, surface: NDArray[np.bool_]) -> Float32:
+def _touched(
+    landmarks: NDArray[Any], view: LandmarkView, model: FaceModel, surface: NDArray[np.bool_]
+) -> Float32:
     cosines = np.where(surface, view.cosines, 0.0)
     return surface_points(landmarks, view.raster, model.triangles, model.mean, cosines)
 
@@ -168,5 +164,7 @@ def _holes(posed: Float32, anatomy: Anatomy) -> HoleCenters:
     return HoleCenters(**{name: posed[ids].mean(axis=0) for name, ids in rings.items()})
 
 
-def _centered(vertices: Float32) -> Float32:
-    return vertices - (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+def _centered(vertices: Float32, shown: NDArray[np.intp]) -> Float32:
+    """The head moved so that the middle of the vertices that can carry landmarks is the origin."""
+    low, high = vertices[shown].min(axis=0), vertices[shown].max(axis=0)
+    return np.asarray(vertices - (low + high) / 2, np.float32)

@@ -33,5 +33,7 @@ def load_face_model(path: Path) -> FaceModel:
     except (ValueError, OSError, EOFError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise ValueError(f"{path.name} is no face model file ({error}); make one with build-face-model") from error
+        raise ValueError(
+            f"{path.name} is no face model file ({error}); make one with build-face-model"
+        ) from error
     return face_model_from_arrays(arrays)

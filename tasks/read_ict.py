@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.face_model import Float32, Int32
-from rendering.face_model_pca import FaceShapes
-from tasks.read_obj import read_obj_triangles, read_obj_vertices
+from rendering.face_model_pca import BLENDSHAPE_WEIGHT_RMS, FaceShapes
+from rendering.mesh_files import parse_mesh
 
 FACE_VERTICES = 9409
 NARROW_FACE_VERTICES = 6706
 CM_TO_M = 0.01
 # +y up, +z out of the face -> +y down, +z into the head (a half turn about x: winding stays).
 TO_CAMERA_AXES = np.array([1.0, -1.0, -1.0], np.float32)
-# Root mean square of a blendshape weight w in [0, 1] ~ Beta(0.5, 1.5), as in talking faces.
-WEIGHT_RMS = 0.354
 # Lids are few vertices that move little: without this weight 25 modes leave a blink 30 % open.
 LID_WEIGHT = 8.0
 LID_MOTION_M = 1e-3
@@ -52,7 +50,7 @@ def read_ict(source: Path) -> FaceShapes:
         mean=neutral[:FACE_VERTICES] * TO_CAMERA_AXES,
         triangles=kept,
         identity=identity[:, :FACE_VERTICES] * TO_CAMERA_AXES,
-        expression=modes * np.float32(WEIGHT_RMS),
+        expression=modes * np.float32(BLENDSHAPE_WEIGHT_RMS),
         skin=kept.max(axis=1) < NARROW_FACE_VERTICES,
         surface=kept.max(axis=1) < NARROW_FACE_VERTICES,
         expression_weights=weights,
@@ -97,7 +95,7 @@ def _from_folder(folder: Path) -> Content:
     neutral_path = folder / "generic_neutral_mesh.obj"
     if not neutral_path.is_file():
         raise ValueError(f"{folder.name}: lacks generic_neutral_mesh.obj; expected ICT-FaceKit's FaceXModel")
-    neutral = read_obj_vertices(neutral_path)
+    neutral = _obj_vertices(neutral_path)
     # Pupils are on the eyeballs, which are left out.
     others = [
         path
@@ -107,7 +105,7 @@ def _from_folder(folder: Path) -> Content:
     digest = hashlib.sha256(neutral_path.read_bytes())
     deltas: dict[str, Float32] = {}
     for path in others:
-        vertices = read_obj_vertices(path)
+        vertices = _obj_vertices(path)
         if vertices.shape != neutral.shape:
             raise ValueError(f"{path.name}: {len(vertices)} vertices, the neutral mesh has {len(neutral)}")
         deltas[path.stem] = (vertices - neutral) * np.float32(CM_TO_M)
@@ -119,8 +117,17 @@ def _from_folder(folder: Path) -> Content:
             raise ValueError(f"{folder.name}: no {what}; expected ICT-FaceKit's FaceXModel folder")
     return (
         neutral * np.float32(CM_TO_M),
-        read_obj_triangles(neutral_path),
+        parse_mesh(neutral_path.read_bytes(), ".obj").triangles,
         np.stack(list(identity.values())),
         expressions,
         f"{1 + len(others)} OBJ files of {folder.name}, sha256 of neutral and digests {digest.hexdigest()}",
     )
+
+
+def _obj_vertices(path: Path) -> Float32:
+    """Only the vertices, in file units: 154 files of this size would take minutes to parse whole."""
+    rows = [line.split()[1:4] for line in path.read_bytes().splitlines() if line.startswith(b"v ")]
+    try:
+        return np.array(rows, np.float32).reshape(-1, 3)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: a vertex line does not hold three numbers ({error})") from error

@@ -18,7 +18,7 @@ from rendering.builtin.contours import (
     upper_lip_border,
 )
 from rendering.builtin.hair import hair_amount
-from rendering.builtin.parts import Part
+from rendering.builtin.parts import EYE_SEGMENTS, Part
 from rendering.builtin.relief import bump
 
 Array = NDArray[Any]
@@ -42,7 +42,7 @@ class Appearance:
     """0..1."""
     freckles: float = 0.0
     """0..1."""
-    unevenness: float = 0.05
+    unevenness: float = 0.03
     """Relative standard deviation of the skin's mottling."""
     seed: int = 0
     """Of mottling and freckles."""
@@ -64,8 +64,20 @@ HAIRS: tuple[Color, ...] = (
     (0.28, 0.10, 0.04),
     (0.35, 0.34, 0.33),
 )
-IRISES: tuple[Color, ...] = ((0.13, 0.07, 0.04), (0.22, 0.14, 0.06), (0.16, 0.20, 0.12), (0.16, 0.24, 0.32), (0.05, 0.03, 0.02))
-CLOTHES: tuple[Color, ...] = ((0.08, 0.10, 0.16), (0.45, 0.44, 0.42), (0.20, 0.05, 0.05), (0.05, 0.10, 0.08), (0.30, 0.32, 0.38))
+IRISES: tuple[Color, ...] = (
+    (0.13, 0.07, 0.04),
+    (0.22, 0.14, 0.06),
+    (0.16, 0.20, 0.12),
+    (0.16, 0.24, 0.32),
+    (0.05, 0.03, 0.02),
+)
+CLOTHES: tuple[Color, ...] = (
+    (0.08, 0.10, 0.16),
+    (0.45, 0.44, 0.42),
+    (0.20, 0.05, 0.05),
+    (0.05, 0.10, 0.08),
+    (0.30, 0.32, 0.38),
+)
 
 
 def random_appearance(seed: int) -> Appearance:
@@ -74,7 +86,10 @@ def random_appearance(seed: int) -> Appearance:
     tone = random.uniform(0, len(SKINS) - 1)
     low = int(tone)
     share = tone - low
-    skin = tuple((1 - share) * a + share * b for a, b in zip(SKINS[low], SKINS[min(low + 1, len(SKINS) - 1)], strict=True))
+    skin = tuple(
+        (1 - share) * a + share * b
+        for a, b in zip(SKINS[low], SKINS[min(low + 1, len(SKINS) - 1)], strict=True)
+    )
     dark = tone > 2.5
     hair = HAIRS[int(random.integers(2 if dark else len(HAIRS)))]
     iris = IRISES[int(random.choice([0, 4]) if dark else random.integers(len(IRISES)))]
@@ -94,13 +109,17 @@ def random_appearance(seed: int) -> Appearance:
     )
 
 
-def vertex_colors(appearance: Appearance, *, sites: Array, parts: Array, detail: Array) -> NDArray[np.float32]:
+def vertex_colors(
+    appearance: Appearance, *, sites: Array, parts: Array, detail: Array
+) -> NDArray[np.float32]:
     """Linear RGB of every vertex: (V, 3), 0..1."""
     colors = _skin(appearance, sites, parts)
     hairy = np.where(parts == Part.SKIN, hair_amount(sites), 0.0)
     random = np.random.default_rng(appearance.seed + 1)
-    strands = 1.0 + 0.25 * random.standard_normal(len(sites))
+    strands = 1.0 + 0.14 * random.standard_normal(len(sites))
     colors = _mixed(colors, np.array(appearance.hair) * strands[:, None], np.clip(hairy * 1.4, 0, 1))
+    hollow = (parts == Part.EAR) * np.clip((13.0 - detail) / 11.0, 0.0, 1.0)
+    colors = colors * (1.0 - 0.6 * hollow)[:, None]
     _paint_insides(colors, parts, detail)
     for part in (Part.RIGHT_EYE, Part.LEFT_EYE):
         colors[parts == part] = _eye_colors(appearance, detail[parts == part])
@@ -128,13 +147,21 @@ def _skin(appearance: Appearance, sites: Array, parts: Array) -> Array:
     colors = _mixed(colors, skin * [1.06, 0.72, 0.70], np.clip(blush * appearance.redness, 0, 1) * 0.7)
     shade = 0.45 * bump(x, y, at=(24, -9), size=(11, 5)) + 0.35 * bump(x, y, at=(30, 9), size=(16, 5))
     colors = _mixed(colors, skin * [0.70, 0.62, 0.62], shade * front)
-    beard = _smooth_step((-46.0 - y) / 14.0) * (1 - bump(x, y, at=(0, -69), size=(27, 11), power=4)) * _smooth_step((z - 0) / 40)
+    beard = (
+        _smooth_step((-46.0 - y) / 14.0)
+        * (1 - bump(x, y, at=(0, -69), size=(27, 11), power=4))
+        * _smooth_step((z - 0) / 40)
+    )
     beard = beard * _smooth_step((y + 132.0) / 12.0) * (1 - 0.8 * bump(x, y, at=(44, -48), size=(16, 18)))
     colors = _mixed(colors, 0.6 * np.array(appearance.hair) + 0.25 * skin, 0.75 * appearance.stubble * beard)
     freckled = (random.random(len(sites)) < 0.22) * bump(x, y, at=(24, -24), size=(34, 22)) * front
     colors = _mixed(colors, skin * [0.62, 0.48, 0.40], freckled * appearance.freckles)
     colors = _mixed(colors, appearance.lips, _lip_amount(x, y) * front)
-    colors = _mixed(colors, np.array(appearance.lips) * 0.35, front * np.exp(-(((y - mouth_line(x)) / 0.9) ** 2)) * (x < MOUTH_HALF_WIDTH + 0.5))
+    colors = _mixed(
+        colors,
+        np.array(appearance.lips) * 0.35,
+        front * np.exp(-(((y - mouth_line(x)) / 0.9) ** 2)) * (x < MOUTH_HALF_WIDTH + 0.5),
+    )
     nostril = bump(x, y, at=(6.4, -46.3), size=(3.9, 2.6), power=4) * front
     colors = _mixed(colors, skin * 0.12, 0.9 * nostril)
     colors = _mixed(colors, appearance.hair, appearance.brow_density * _brow_amount(x, y, random) * front)
@@ -156,7 +183,9 @@ def _mottling(random: np.random.Generator, sites: Array) -> Array:
         directions = random.standard_normal((12, 3))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         phases = random.uniform(0, 2 * np.pi, 12)
-        total += weight * np.sin(sites @ directions.T * (2 * np.pi / wave_mm) + phases).sum(axis=1) / np.sqrt(6.0)
+        total += (
+            weight * np.sin(sites @ directions.T * (2 * np.pi / wave_mm) + phases).sum(axis=1) / np.sqrt(6.0)
+        )
     return total
 
 
@@ -165,13 +194,13 @@ def _lip_amount(x: Array, y: Array) -> Array:
     top, bottom = upper_lip_border(x), lower_lip_border(x)
     inside = np.minimum(top - y, y - bottom)
     amount = _smooth_step((inside + 0.8) / 1.6)
-    return amount * (x < MOUTH_HALF_WIDTH + 0.3) * (np.abs(y - line) < LOWER_LIP + 3)
+    return np.asarray(amount * (x < MOUTH_HALF_WIDTH + 0.3) * (np.abs(y - line) < LOWER_LIP + 3))
 
 
 def _brow_amount(x: Array, y: Array, random: np.random.Generator) -> Array:
     along = np.clip((x - 10.0) / 41.0, 0.0, 1.0)
     middle = 15.0 + 9.0 * along - 10.5 * np.clip(along - 0.62, 0, 1) ** 1.2 * 2.0
-    half = 4.3 * (1 - along) ** 0.55 * _smooth_step(along / 0.10 + 0.45) + 0.9
+    half = 4.3 * (1 - along) ** 0.55 * _smooth_step(along / 0.16 + 0.25) + 0.9
     amount = _smooth_step((half + 0.9 - np.abs(y - middle)) / 2.0)
     ends = _smooth_step((x - 8.5) / 4.0) * _smooth_step((52.5 - x) / 4.0)
     hairs = 0.85 + 0.15 * random.random(len(x))
@@ -185,16 +214,34 @@ def _paint_insides(colors: Array, parts: Array, detail: Array) -> None:
     edge = lining & (detail < 0.5)
     colors[lining & ~edge] = gums[lining & ~edge]
     rim = parts == Part.LID_RIM
-    colors[rim & (detail > 1.5)] *= 0.25
-    colors[rim & (detail > 0.5) & (detail < 1.5)] *= [0.85, 0.62, 0.6]
+    colors[rim & (detail > 0.5)] = np.array([0.50, 0.27, 0.25]) * colors[rim].mean(axis=1).max() / 0.5
     teeth = np.isin(parts, (Part.UPPER_TEETH, Part.LOWER_TEETH))
     enamel = np.array([0.74, 0.70, 0.60]) * (1 - 0.45 * np.clip(detail, 0, 1))[:, None]
     colors[teeth] = np.where((detail < 0)[:, None], [0.42, 0.16, 0.15], enamel)[teeth]
 
 
 def _eye_colors(appearance: Appearance, polar_deg: Array) -> Array:
+    """Pupil, iris, sclera by the polar angle; shaded under the upper lid, with a small catch light."""
     iris = np.array(appearance.iris)
     knots = (0.0, 9.3, 10.3, 16.0, 25.0, 28.4, 30.0, 40.0, 90.0)
-    sclera, vein = np.array([0.74, 0.71, 0.68]), np.array([0.62, 0.48, 0.45])
-    values = np.stack([np.full(3, 0.006), np.full(3, 0.006), iris * 1.15, iris * 1.5, iris, iris * 0.35, sclera, sclera, vein])
-    return np.stack([np.interp(polar_deg, knots, values[:, k]) for k in range(3)], axis=1)
+    sclera, vein = np.array([0.66, 0.62, 0.59]), np.array([0.55, 0.40, 0.37])
+    rings = (
+        np.full(3, 0.006),
+        np.full(3, 0.006),
+        iris * 1.15,
+        iris * 1.5,
+        iris,
+        iris * 0.35,
+        sclera,
+        sclera,
+        vein,
+    )
+    values = np.stack(rings)
+    colors = np.stack([np.interp(polar_deg, knots, values[:, k]) for k in range(3)], axis=1)
+    around = np.tile(np.linspace(0, 2 * np.pi, EYE_SEGMENTS, endpoint=False), len(polar_deg) // EYE_SEGMENTS)
+    height = np.sin(np.radians(polar_deg)) * np.sin(around)
+    colors *= 1.0 - 0.5 * _smooth_step((height - 0.18) / 0.25)[:, None]
+    sideways = np.sin(np.radians(polar_deg)) * np.cos(around)
+    light = np.hypot(height - 0.19, sideways - 0.10) < 0.07
+    colors[light] = 0.85
+    return colors

@@ -14,27 +14,31 @@ EYE_RADIUS = 12.0
 EYE_CENTER_Z = 68.0
 EYE_INNER = (16.8, -1.8)
 EYE_OUTER = (46.0, 0.8)
-UPPER_LID_RISE = 6.0
+UPPER_LID_RISE = 5.6
 LOWER_LID_DROP = 4.6
 
 MOUTH_HALF_WIDTH = 25.0
 MOUTH_Y = -69.5
-MOUTH_GAP = 0.35
+MOUTH_GAP = 0.15
 UPPER_LIP = 7.6
 LOWER_LIP = 9.6
 
 
 def eye_contour(count: int) -> Array:
-    """The opening of the left eye, counter-clockwise from the inner corner over the lower lid: (2 count, 2)."""
+    """The opening of the left eye, counter-clockwise from the inner corner: (2 count, 2)."""
     share = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, count, endpoint=False))
-    lower = _eye_line(share) - np.stack([np.zeros(count), LOWER_LID_DROP * np.sin(np.pi * share**0.95) ** 0.9], 1)
+    lower = _eye_line(share) - np.stack(
+        [np.zeros(count), LOWER_LID_DROP * np.sin(np.pi * share**0.95) ** 0.9], 1
+    )
     back = 1 - share
-    upper = _eye_line(back) + np.stack([np.zeros(count), UPPER_LID_RISE * np.sin(np.pi * back**0.85) ** 0.75], 1)
+    upper = _eye_line(back) + np.stack(
+        [np.zeros(count), UPPER_LID_RISE * np.sin(np.pi * back**0.85) ** 0.75], 1
+    )
     return np.concatenate([lower, upper])
 
 
 def _eye_line(share: Array) -> Array:
-    return np.array(EYE_INNER) + share[:, None] * np.subtract(EYE_OUTER, EYE_INNER)
+    return np.asarray(EYE_INNER + share[:, None] * np.subtract(EYE_OUTER, EYE_INNER))
 
 
 def mouth_line(x: Array) -> Array:
@@ -62,7 +66,7 @@ def outward_normals(ring: Array) -> Array:
     """Unit normals of a closed counter-clockwise ring: (R, 2) -> (R, 2)."""
     tangents = np.roll(ring, -1, axis=0) - np.roll(ring, 1, axis=0)
     normals = np.stack([tangents[:, 1], -tangents[:, 0]], axis=1)
-    return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
 
 
 def distance_to(points: Array, ring: Array) -> Array:

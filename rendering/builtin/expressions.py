@@ -28,11 +28,11 @@ Move = Callable[[Array, Array], Array]
 
 def _smooth(value: Array) -> Array:
     clipped = np.clip(value, 0.0, 1.0)
-    return clipped * clipped * (3 - 2 * clipped)
+    return np.asarray(clipped * clipped * (3 - 2 * clipped))
 
 
 def _vector(weight: Array, move: tuple[float, float, float]) -> Array:
-    return weight[:, None] * np.array(move)
+    return np.asarray(weight[:, None] * np.array(move))
 
 
 def _on_side(x: Array, side: int) -> Array:
@@ -60,7 +60,7 @@ def _jaw_open(sites: Array, parts: Array) -> Array:
     turn = 0.34
     down = -turn * np.maximum(sites[:, 2], 0.0)
     back = 0.45 * turn * (sites[:, 1] + 8.0)
-    return weight[:, None] * np.stack([np.zeros_like(down), down, back], axis=1)
+    return np.asarray(weight[:, None] * np.stack([np.zeros_like(down), down, back], axis=1))
 
 
 def _jaw_left(sites: Array, parts: Array) -> Array:
@@ -94,7 +94,9 @@ def _funnel(sites: Array, parts: Array) -> Array:
     weight = _region(sites, parts, (0, -69), (29, 16))
     x = sites[:, 0]
     open_ = (0.5 - below_mouth(sites, parts)) * 2.0
-    return np.stack([-0.26 * x * weight, 5.0 * open_ * weight * np.clip(1.2 - np.abs(x) / 30, 0, 1), 6.0 * weight], axis=1)
+    return np.stack(
+        [-0.26 * x * weight, 5.0 * open_ * weight * np.clip(1.2 - np.abs(x) / 30, 0, 1), 6.0 * weight], axis=1
+    )
 
 
 def _press(sites: Array, parts: Array) -> Array:
@@ -117,7 +119,7 @@ def _corner(move: tuple[float, float, float], size: tuple[float, float]) -> Call
 
 
 def _smile(side: int) -> Move:
-    corner = _corner((8.5, 8.0, -5.0), (19, 15))(side)
+    corner = _corner((9.0, 6.0, -5.0), (23, 16))(side)
 
     def apply(sites: Array, parts: Array) -> Array:
         cheek = _region(sites, parts, (42, -38), (15, 13)) * _on_side(sites[:, 0], side)
@@ -160,7 +162,9 @@ def _blink(side: int) -> Move:
         above = _smooth((13.0 - (y - high)) / 13.0) * (y > (low + high) / 2)
         beneath = _smooth((8.0 - (low - y)) / 8.0) * (y <= (low + high) / 2)
         down = soft * within * ((closed - high) * above + (closed - low) * beneath)
-        forward = np.where(above > 0, _lid_depth(x, y + down) - _lid_depth(x, y), 0.0) * soft * within
+        # Over the ball, not through it; the fold above the lid is not on the ball.
+        rolled = np.clip(_lid_depth(x, y + down) - _lid_depth(x, y), 0.0, 1.0)
+        forward = soft * within * above**2 * rolled
         return np.stack([np.zeros_like(down), down, forward], axis=1)
 
     return apply
@@ -169,7 +173,7 @@ def _blink(side: int) -> Move:
 def _lid_depth(x: Array, y: Array) -> Array:
     radius = EYE_RADIUS + LID_THICKNESS
     off = ((x - EYE_X) / 1.12) ** 2 + y**2
-    return EYE_CENTER_Z + np.sqrt(np.maximum(radius**2 - off, 9.0))
+    return np.asarray(EYE_CENTER_Z + np.sqrt(np.maximum(radius**2 - off, 9.0)))
 
 
 def _brow_up(side: int) -> Move:
@@ -201,10 +205,10 @@ def _cheek_raise(side: int) -> Move:
 def _cheeks_puff(sites: Array, parts: Array) -> Array:
     weight = _region(sites, parts, (42, -62), (17, 16))
     outward = np.sign(sites[:, 0])[:, None] * [7.0, 0.0, 0.0] + np.array([0.0, 0.0, 6.0])
-    return weight[:, None] * outward
+    return np.asarray(weight[:, None] * outward)
 
 
-_frown = _corner((1.5, -8.5, -1.0), (15, 12))
+_frown = _corner((1.5, -6.5, -1.0), (20, 13))
 _stretch = _corner((10.0, -2.0, -6.0), (20, 13))
 
 EXPRESSIONS: dict[str, Move] = {

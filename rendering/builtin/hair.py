@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 # Angle round the head (0 = front) -> height of the hair line, mm.
-LINE_ANGLES_DEG = (0, 12, 24, 36, 46, 54, 62, 68, 73, 80, 92, 104, 120, 150, 180)
-LINE_MM = (66, 67, 69, 62, 50, 36, 22, 4, -22, -26, -2, -34, -52, -62, -64)
-FADE_MM = 7.0
+LINE_ANGLES_DEG = (0, 12, 24, 36, 46, 54, 62, 68, 73, 77, 82, 88, 100, 110, 118, 132, 150, 180)
+LINE_MM = (60, 61, 63, 57, 46, 33, 20, 4, -18, -22, -4, 10, 14, 2, -30, -50, -60, -62)
+FADE_MM = 10.0
 TOP_MM = 13.0
 SIDE_MM = 5.5
 CENTER = (0.0, 15.0, -4.0)
@@ -31,4 +31,6 @@ def add_hair(points: Array) -> Array:
     away /= np.linalg.norm(away, axis=1, keepdims=True)
     thickness = SIDE_MM + (TOP_MM - SIDE_MM) * np.clip((points[:, 1] - 20.0) / 70.0, 0.0, 1.0)
     amount = hair_amount(points)
-    return np.asarray(points + (thickness * amount * (2 - amount) * amount)[:, None] * away)
+    # Colour begins before the relief: no bare skin on the step.
+    raised = np.clip((amount - 0.35) / 0.65, 0.0, 1.0)
+    return np.asarray(points + (thickness * raised * (2 - raised))[:, None] * away)

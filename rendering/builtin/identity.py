@@ -76,7 +76,10 @@ IDENTITY: dict[str, tuple[Swell | Stretch, ...]] = {
     "cheekbone_width": (Swell((62, -16, 38), (20, 20, 35), (3.0, 0, 0)),),
     "cheekbone_front": (Swell((42, -24, 76), (18, 14, 30), (0.6, 0, 2.6)),),
     "cheek_fullness": (Swell((46, -56, 62), (20, 20, 35), (2.4, 0, 2.6)),),
-    "nasolabial_fold": (Swell((27, -56, 84), (6, 12, 25), (0, 0, -1.3)), Swell((36, -50, 80), (8, 11, 25), (0, 0, 1.2))),
+    "nasolabial_fold": (
+        Swell((27, -56, 84), (6, 12, 25), (0, 0, -1.3)),
+        Swell((36, -50, 80), (8, 11, 25), (0, 0, 1.2)),
+    ),
     "philtrum_length": (Swell((0, -70, 97), (36, 13, 45), (0, -2.0, 0)),),
     "mouth_width": (Swell((25, -69.5, 88), (13, 12, 35), (2.4, 0, -0.6)),),
     "mouth_protrusion": (Swell((0, -68, 98), (28, 18, 45), (0, 0, 2.4)),),
@@ -90,7 +93,10 @@ IDENTITY: dict[str, tuple[Swell | Stretch, ...]] = {
     "jaw_angle": (Swell((54, -84, 22), (22, 18, 40), (0, -4.0, 0)),),
     "under_chin": (Swell((0, -122, 62), (36, 20, 36), (0, -4.0, 1.5)),),
     "neck_width": (Swell((55, -160, 0), (40, 40, 80), (4.0, 0, 0)),),
-    "face_skew": (Swell((0, -95, 85), (60, 40, 80), (1.6, 0, 0), True), Swell((31, 0, 76), (22, 15, 40), (0, 0.8, 0), True)),
+    "face_skew": (
+        Swell((0, -95, 85), (60, 40, 80), (1.6, 0, 0), True),
+        Swell((31, 0, 76), (22, 15, 40), (0, 0.8, 0), True),
+    ),
     "ear_size": (Swell((75, -20, -8), (14, 40, 30), (2.5, 0, -1.0)),),
 }
 """Name -> what it moves. Positive is more: wider, higher (up), further forward, fuller."""

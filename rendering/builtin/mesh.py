@@ -34,8 +34,13 @@ MOUTH_SAMPLES = 14
 """Points of half a lip."""
 LIP_SHARES = (0.0, 0.22, 0.5, 0.8, 1.0, 1.3)
 """Rows of lip points between the mouth line (0) and the border of the red (1), and one beyond."""
-SPACINGS = ((2.7, (56.0, -90.0, 30.0)), (4.6, (112.0, -126.0, 78.0)), (9.0, (260.0, BOTTOM_ROW, TOP_MM)))
-"""Grid spacing in mm, and where: |80 theta| below, rows from and to."""
+GRIDS = (
+    (1.6, (6.0, 52.0), (9.0, 29.0)),
+    (2.7, (0.0, 56.0), (-90.0, 30.0)),
+    (4.6, (0.0, 112.0), (-126.0, 78.0)),
+    (9.0, (0.0, 260.0), (BOTTOM_ROW, TOP_MM)),
+)
+"""Spacing in mm, and where: |80 theta| from and to, rows from and to; brows, face, front, all round."""
 UNROLL_MM = 80.0
 
 
@@ -44,7 +49,9 @@ class SkinMesh:
     """The skin of head and neck, symmetric; design space."""
 
     points: Array
-    """(V, 3) mm."""
+    """(V, 3) mm; the lips touch."""
+    sites: Array
+    """(V, 3) mm; the same with lips a hair apart, so that anatomy knows upper from lower."""
     triangles: Ids
     """(F, 3), counter-clockwise seen from outside."""
     right_lids: Ids
@@ -117,14 +124,16 @@ def _pruned(points: Array, distance: float, *, keep: int) -> Array:
 
 def _with_grid(plane: Array, holes: list[Array]) -> Array:
     """Add hexagonal grids, fine to coarse, away from what is there already."""
-    for spacing, (reach, low, high) in SPACINGS:
+    for spacing, (start, reach), (low, high) in GRIDS:
         rows = np.linspace(low, high, max(2, round((high - low) / (spacing * 0.866))))
         reach = min(reach, np.pi * UNROLL_MM)
-        columns = np.linspace(0.0, reach, round(reach / spacing))
+        columns = np.linspace(start, reach, round((reach - start) / spacing))
         half = (columns[1] - columns[0]) / 2
         grid = np.concatenate(
             [
-                np.stack([_shifted(columns, half if k % 2 else 0.0, reach), np.full_like(columns, row)], axis=1)
+                np.stack(
+                    [_shifted(columns, half if k % 2 else 0.0, reach), np.full_like(columns, row)], axis=1
+                )
                 for k, row in enumerate(rows)
             ]
         )
@@ -142,7 +151,7 @@ def _with_grid(plane: Array, holes: list[Array]) -> Array:
 def _shifted(columns: Array, shift: float, reach: float) -> Array:
     """Every other row is half a step aside, but keeps its point on the plane of symmetry."""
     moved = columns + shift
-    moved[0] = 0.0
+    moved[0] = columns[0]
     return np.minimum(moved, reach)
 
 
@@ -164,11 +173,15 @@ def _mirrored(points: Array, triangles: Ids, seam: NDArray[np.bool_], eye: int, 
     half_lips = np.arange(eye, eye + mouth, dtype=np.int32)
     left_lids = np.arange(eye, dtype=np.int32)
     mirror = np.concatenate([other, np.flatnonzero(~seam).astype(np.int32)])
+    lips = np.concatenate([half_lips, other[half_lips[-2:0:-1]]])
+    touching = whole.copy()
+    touching[lips, 1] = mouth_line(whole[lips, 0])
     return SkinMesh(
-        points=whole,
+        points=touching,
+        sites=whole,
         triangles=np.concatenate([triangles, other[triangles][:, ::-1]]),
         right_lids=other[left_lids],
         left_lids=left_lids,
-        lips=np.concatenate([half_lips, other[half_lips[-2:0:-1]]]),
+        lips=lips,
         mirror=mirror,
     )

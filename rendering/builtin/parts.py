@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.builtin.contours import EYE_CENTER_Z, EYE_RADIUS, EYE_X, MOUTH_Y
+from rendering.builtin.contours import (
+    EYE_CENTER_Z,
+    EYE_RADIUS,
+    EYE_X,
+    MOUTH_Y,
+    lip_share,
+    mouth_line,
+)
 from rendering.builtin.mesh import SkinMesh, skin_mesh
 
 Array = NDArray[Any]
@@ -50,6 +57,12 @@ class Piece:
 EYE_ANGLES_DEG = (0.01, 6, 9.2, 10.4, 15, 20, 25, 27.8, 29.8, 33, 40, 50, 65, 85)
 EYE_SEGMENTS = 24
 TOOTH_COLUMNS = 36
+EAR_SEGMENTS = 28
+# Rings of an ear from the root to the hollow: (size, mm from the head).
+EAR_RINGS = (
+    *((0.60, -5.0), (0.84, 6.0), (0.97, 13.0), (1.0, 16.0), (0.95, 17.5), (0.86, 15.0), (0.78, 11.5)),
+    *((0.66, 13.5), (0.56, 12.0), (0.46, 5.5), (0.24, 2.2), (0.02, 2.0)),
+)
 
 
 def pieces() -> tuple[SkinMesh, list[Piece]]:
@@ -60,7 +73,7 @@ def pieces() -> tuple[SkinMesh, list[Piece]]:
         Piece(
             part=Part.SKIN,
             points=skin.points,
-            sites=skin.points,
+            sites=skin.sites,
             triangles=skin.triangles,
             detail=np.zeros(len(skin.points)),
         ),
@@ -81,7 +94,9 @@ def loft(rings: Array, *, closed: bool) -> Ids:
     rows, samples = rings.shape[:2]
     ids = np.arange(rows * samples, dtype=np.int32).reshape(rows, samples)
     following = np.roll(ids, -1, axis=1)
-    a, b, c, d = (part if closed else part[:, :-1] for part in (ids[:-1], following[:-1], following[1:], ids[1:]))
+    a, b, c, d = (
+        part if closed else part[:, :-1] for part in (ids[:-1], following[:-1], following[1:], ids[1:])
+    )
     quads = np.stack([a, b, c, d], axis=-1).reshape(-1, 4)
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
@@ -89,10 +104,11 @@ def loft(rings: Array, *, closed: bool) -> Ids:
 def _lid_rim(skin: SkinMesh, ring: Ids, side: int) -> Piece:
     edge = skin.points[ring]
     center = np.array([side * EYE_X, 0.0, EYE_CENTER_Z])
-    inner = center + (edge - center) * 0.985
-    inner[:, 2] -= 1.6
-    behind = center + (edge - center) * [1.12, 1.35, 1.0]
-    behind[:, 2] -= 7.0
+    away = edge - center
+    unit = away / np.linalg.norm(away, axis=1, keepdims=True)
+    # The rim turns in and meets the eyeball just under its surface, also at the corners.
+    inner = center + unit * (EYE_RADIUS + 0.35)
+    behind = center + unit * (EYE_RADIUS - 0.6)
     rings = np.stack([edge, inner, behind])
     triangles = loft(rings, closed=True)
     return Piece(
@@ -105,20 +121,31 @@ def _lid_rim(skin: SkinMesh, ring: Ids, side: int) -> Piece:
 
 
 def _mouth_lining(skin: SkinMesh) -> Piece:
+    site = skin.sites[skin.lips]
     edge = skin.points[skin.lips]
-    upper = np.where(edge[:, 1] >= MOUTH_Y + 0.2, 1.0, -1.0) * np.clip(1 - (edge[:, 0] / 25.5) ** 2, 0, 1) ** 0.5
+    side = np.sign(site[:, 1] - mouth_line(site[:, 0]))
+    upper = side * np.sqrt(lip_share(site[:, 0]))
     rings = [edge]
-    for back, rise, shrink in ((1.5, 0.2, 1.0), (5.0, 2.0, 1.02), (12.0, 7.0, 1.04), (34.0, 9.0, 0.8), (45.0, 1.0, 0.1)):
+    for back, rise, shrink in (
+        (1.5, 0.2, 1.0),
+        (5.0, 2.0, 1.02),
+        (12.0, 7.0, 1.04),
+        (34.0, 9.0, 0.8),
+    ):
         ring = edge.copy()
         ring[:, 0] *= shrink
         ring[:, 1] += rise * upper
         ring[:, 2] -= back
         rings.append(ring)
+    sites = [site] * len(rings)
+    throat = np.tile([0.0, MOUTH_Y, 52.0], (len(edge), 1))
+    rings.append(throat)
+    sites.append(throat)
     stacked = np.stack(rings)
     return Piece(
         part=Part.MOUTH_LINING,
         points=stacked.reshape(-1, 3),
-        sites=np.tile(edge, (len(rings), 1)),
+        sites=np.concatenate(sites),
         triangles=loft(stacked, closed=True)[:, ::-1],
         detail=np.repeat(np.arange(len(rings), dtype=float), len(edge)),
     )
@@ -135,7 +162,7 @@ def _eyeball(part: Part, side: int) -> Piece:
     return Piece(
         part=part,
         points=points,
-        sites=np.tile(center + [0.0, 0.0, EYE_RADIUS], (len(points), 1)),
+        sites=np.tile(center + np.array([0.0, 0.0, EYE_RADIUS]), (len(points), 1)),
         triangles=loft(unit, closed=True)[:, ::-1],
         detail=np.repeat(np.asarray(EYE_ANGLES_DEG, float), EYE_SEGMENTS),
     )
@@ -155,14 +182,16 @@ def _teeth(part: Part) -> Piece:
         depth = 0.5 * gap + back
         rise = (0.5 if upper else -0.3) * gap * (height in heights[-1:])
         x = (radius - depth) * np.sin(angle)
-        z = 66.5 + (radius + 4.0 - depth) * np.cos(angle)
+        z = 62.5 + (radius + 4.0 - depth) * np.cos(angle)
         rings.append(np.stack([x, np.full_like(x, height) + rise, z], axis=1))
     stacked = np.stack(rings)
     triangles = loft(stacked, closed=False)
     return Piece(
         part=part,
         points=stacked.reshape(-1, 3),
-        sites=np.tile([0.0, MOUTH_Y + (6.0 if upper else -6.0), 92.0], (stacked.shape[0] * stacked.shape[1], 1)),
+        sites=np.tile(
+            [0.0, MOUTH_Y + (6.0 if upper else -6.0), 92.0], (stacked.shape[0] * stacked.shape[1], 1)
+        ),
         triangles=triangles[:, ::-1] if upper else triangles,
         detail=np.concatenate([np.full(len(columns), -1.0), np.tile(gap, 3)]),
     )
@@ -170,32 +199,39 @@ def _teeth(part: Part) -> Piece:
 
 def _ear(side: int) -> Piece:
     """A shell: root, back of the rim, rim, groove, inner ridge, hollow."""
-    around = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    # (size of the ring, distance from the head) of each ring from the root to the hollow.
-    shape = ((0.62, -4.0), (0.86, 6.0), (0.98, 13.0), (1.0, 16.0), (0.93, 16.5), (0.84, 13.5), (0.68, 14.0), (0.5, 9.0), (0.25, 5.0), (0.02, 4.0))
-    outline_y = 31.0 * np.sin(around) * np.where(np.sin(around) < 0, 1.0, 0.98)
-    outline_z = (16.5 + 3.0 * np.sin(around)) * np.cos(around)
-    rings = []
-    for size, out in shape:
-        # The rim stands off behind, and runs into the cheek in front.
-        stand = out * np.clip(0.62 - 0.38 * np.cos(around), 0.15, 1.0)
-        stand = np.where(np.sin(around) < -0.75, stand * 0.7, stand)
-        rings.append(np.stack([71.0 + stand, -20.0 + size * outline_y, -7.0 + size * outline_z - 0.25 * size * outline_y * -0.6], axis=1))
-    stacked = np.stack(rings) * [side, 1, 1]
-    triangles = loft(stacked, closed=True)
+    around = np.linspace(0, 2 * np.pi, EAR_SEGMENTS, endpoint=False)
+    size, out = (np.array(values)[:, None] for values in zip(*EAR_RINGS, strict=True))
+    up, forward = np.sin(around), np.cos(around)
+    # Wider above than below; the axis leans back; the hollow lies in front of the middle.
+    height = size * 30.0 * up
+    depth = size * (15.5 + 4.0 * up) * forward - 0.16 * height + 3.0 * (1 - size)
+    # The rim stands off behind and runs into the cheek in front; the lobe hangs close.
+    stand = out * np.clip(0.68 - 0.34 * forward - 0.16 * np.clip(-up, 0, 1), 0.2, 1.0)
+    points = np.stack([side * (74.5 + stand), -19.0 + height, -6.0 + depth], axis=-1)
+    triangles = loft(points, closed=True)
     return Piece(
         part=Part.EAR,
-        points=stacked.reshape(-1, 3),
-        sites=stacked.reshape(-1, 3),
-        triangles=triangles if side > 0 else triangles[:, ::-1],
-        detail=np.repeat([out for _, out in shape], len(around)),
+        points=points.reshape(-1, 3),
+        sites=points.reshape(-1, 3),
+        triangles=triangles[:, ::-1] if side > 0 else triangles,
+        detail=np.repeat(out[:, 0], EAR_SEGMENTS),
     )
 
 
 def _shoulders() -> Piece:
     around = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     # (height, half width, half depth, shift back) of each ring, collar to chest.
-    shape = ((-160, 59, 57, -4), (-166, 66, 63, -5), (-176, 82, 70, -10), (-190, 116, 76, -16), (-204, 160, 82, -20), (-222, 190, 88, -20), (-260, 208, 98, -18), (-330, 214, 108, -14), (-420, 216, 112, -12))
+    shape = (
+        (-160, 59, 57, -4),
+        (-166, 66, 63, -5),
+        (-176, 82, 70, -10),
+        (-190, 116, 76, -16),
+        (-204, 160, 82, -20),
+        (-222, 190, 88, -20),
+        (-260, 208, 98, -18),
+        (-330, 214, 108, -14),
+        (-420, 216, 112, -12),
+    )
     rings = []
     for height, width, depth, back in shape:
         x = width * np.sign(np.sin(around)) * np.abs(np.sin(around)) ** 0.85

@@ -13,8 +13,8 @@ from rendering.builtin.contours import (
     EYE_RADIUS,
     EYE_X,
     MOUTH_HALF_WIDTH,
-    eye_contour,
     distance_to,
+    eye_contour,
     lip_share,
     lower_lip_border,
     mouth_line,
@@ -30,7 +30,9 @@ NOSE_HEIGHT = (0, 0.6, 3.0, 10.0, 17.0, 22.0, 23.5, 22.3, 18.8, 14.5, 10.0, 6.6,
 NOSE_WIDTH = (9, 9, 7.5, 8.5, 9.5, 10.5, 10.8, 10.3, 9.3, 8.6, 8.0, 7.6, 7.6, 9, 10)
 
 
-def bump(x: Array, y: Array, *, at: tuple[float, float], size: tuple[float, float], power: float = 2.0) -> Array:
+def bump(
+    x: Array, y: Array, *, at: tuple[float, float], size: tuple[float, float], power: float = 2.0
+) -> Array:
     """exp(-distance^power), 1 at the centre."""
     squared = ((x - at[0]) / size[0]) ** 2 + ((y - at[1]) / size[1]) ** 2
     return np.asarray(np.exp(-(squared ** (power / 2))))
@@ -86,7 +88,11 @@ def _mouth(x: Array, y: Array) -> Array:
     philtrum = -0.9 * bump(x, y, at=(0, -56), size=(2.8, 6)) + 0.5 * bump(x, y, at=(5, -57), size=(2.4, 6))
     along = np.clip((-44 - y) / 24.0, 0.0, 1.0)
     fold_x = 18.0 + 13.5 * along**0.8
-    fold = -1.3 * np.exp(-(((x - fold_x) / 2.6) ** 2)) * np.where((y < -40) & (y > -74), np.sin(np.pi * along) ** 0.5, 0)
+    fold = (
+        -1.3
+        * np.exp(-(((x - fold_x) / 2.6) ** 2))
+        * np.where((y < -40) & (y > -74), np.sin(np.pi * along) ** 0.5, 0)
+    )
     return np.asarray(upper + lower + closed + corner + mound + philtrum + fold)
 
 
@@ -97,7 +103,7 @@ def _eyes(x: Array, y: Array, z: Array) -> Array:
     ball = EYE_CENTER_Z + np.sqrt(np.maximum(radius**2 - off, 0.0)) - np.maximum(off - radius**2, 0.0) * 0.12
     softness = 1.6
     wrapped = np.logaddexp(z / softness, np.maximum(ball, 0.0) / softness) * softness
-    near = (off < 26.0**2)
+    near = off < 26.0**2
     ring = eye_contour(40)
     distance = distance_to(np.stack([x, y], axis=1), ring)
     crease = -1.1 * np.exp(-(((distance - 5.0) / 1.5) ** 2)) * (y > 1.0) * (x > 17)
