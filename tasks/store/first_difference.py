@@ -65,10 +65,12 @@ def _array_difference(was: NDArray[Any], now: NDArray[Any]) -> str:
         return f"{was.dtype} {_shape(was)} became {now.dtype} {_shape(now)}"
     if was.dtype.kind not in "fiub":
         return f"{was!r} became {now!r}"
-    rows_was, rows_now = (array.reshape(len(array) if array.ndim else 1, -1) for array in (was, now))
-    frame = int(np.argmax(np.any(rows_was != rows_now, axis=1)))
+    # as bytes, because NaN differs from itself
+    frames = len(was) if was.ndim else 1
+    raw_was, raw_now = (np.frombuffer(array.tobytes(), np.uint8).reshape(frames, -1) for array in (was, now))
+    frame = int(np.argmax(np.any(raw_was != raw_now, axis=1)))
     largest = _largest_difference(was, now)
-    return f"frame {frame} of {len(rows_was)} is the first to differ; largest difference {largest:g}"
+    return f"frame {frame} of {frames} is the first to differ; largest difference {largest:g}"
 
 
 def _byte_difference(old: Path, new: Path) -> str:

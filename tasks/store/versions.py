@@ -61,6 +61,11 @@ class Lock(LockFacts, frozen=True, extra="forbid", use_attribute_docstrings=True
     provenance: str
     """Digest of the blob that holds the Provenance."""
 
+    @property
+    def facts(self) -> LockFacts:
+        """The lock without what publishing added."""
+        return LockFacts.model_validate({name: getattr(self, name) for name in LockFacts.model_fields})
+
 
 class Provenance(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """How every clip of a version came about; too large for the lock file."""
