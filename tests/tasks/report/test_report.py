@@ -180,6 +180,12 @@ def test_refused_sources_stand_with_reason_stage_and_detail(make_refused: MakeRo
     assert "c.mp4 depth crashed" in text
 
 
+def test_notices_stand_on_the_page(make_row: MakeRow, facts: BuildFacts, crop_only: ClipPaths) -> None:
+    text = "".join(Outline(build_report([make_row()], facts, lambda _: crop_only)).text)
+    assert "Untrained speech model: the speech features of 1 clip come from untrained small, random" in text
+    assert "Synthetic source: embedded studio (studio captures) was rendered" in text
+
+
 def test_a_version_without_any_row_is_still_a_page(facts: BuildFacts) -> None:
     bare = facts.model_copy(update={"change": None, "sources": (), "timings": ()})
     page = Outline(build_report([], bare, lambda _: {}))
