@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from rendering.compiled import compiled
 
 Array = NDArray[Any]
 
@@ -31,7 +32,7 @@ def vertex_normals(
     return normals
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _normals(vertices: Array, triangles: Array, sums: Array, normals: Array) -> None:
     sums[:] = 0.0
     for t in range(triangles.shape[0]):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from rendering.camera import Camera
+from rendering.compiled import compiled
 from rendering.rasterize import GRID_STEPS_PER_PX, NEAR_M, Raster
 
 Array = NDArray[Any]
@@ -25,7 +25,7 @@ def rasterize_into(
         _fill(projected, triangles, out.triangle_id[frame], out.barycentrics[frame], out.depth_m[frame])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _project(vertices_m: Array, intrinsics: Array, projected: Array) -> None:
     """Columns x px, y px (both on the grid) and 1/z; 1/z = 0 marks a corner that cannot be drawn."""
     for v in range(vertices_m.shape[0]):
@@ -38,7 +38,7 @@ def _project(vertices_m: Array, intrinsics: Array, projected: Array) -> None:
         projected[v, 2] = 1.0 / z if drawable else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fill(
     projected: Array, triangles: Array, triangle_id: Array, barycentrics: Array, depth_m: Array
 ) -> None:
@@ -51,13 +51,13 @@ def _fill(
             _fill_triangle(t, projected[a], projected[b], projected[c], triangle_id, barycentrics, depth_m)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled
 def _threshold(step_x: float, step_y: float) -> float:
     """An edge function must exceed this: below 0 for left and top edges, whose own points are inside."""
     return -1e-300 if step_x > 0.0 or (step_x == 0.0 and step_y > 0.0) else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fill_triangle(
     t: int, a: Array, b: Array, c: Array, triangle_id: Array, barycentrics: Array, depth_m: Array
 ) -> None:

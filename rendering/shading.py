@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from rendering.camera import Camera
+from rendering.compiled import compiled
 from rendering.normals import vertex_normals
 from rendering.rasterize import Raster, rasterize
 
@@ -84,7 +84,7 @@ def interpolate(raster: Raster, triangles: Array, attributes: Array) -> NDArray[
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _interpolate(triangle_id: Array, weights: Array, triangles: Array, values: Array, result: Array) -> None:
     for row in range(triangle_id.shape[0]):
         for column in range(triangle_id.shape[1]):
@@ -150,7 +150,7 @@ def render_image(
     return picture
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _resolve(
     triangle_id: Array,
     weights: Array,
@@ -183,7 +183,7 @@ def _resolve(
                     pixel[k] += share * light * _bilinear(image, u, v, k)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _bilinear(image: Array, u: float, v: float, k: int) -> float:
     """Channel k of a picture at (u, v) in 0..1, clamped at its border."""
     x = min(max(u * image.shape[1] - 0.5, 0.0), image.shape[1] - 1.0)
