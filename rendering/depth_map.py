@@ -69,7 +69,7 @@ def slits(surface: Bools, *, widest_px: float) -> Bools:
     narrow = np.ones(count, bool)
     narrow[[0, labels[0, 0]]] = False
     # the middle of a line of w pixels is up to (w + 1) / 2 from the nearest pixel outside
-    narrow[labels[2 * radius - 1 > widest_px]] = False
+    narrow[labels[radius > (widest_px + 1) / 2]] = False
     return np.asarray(narrow[labels][1:-1, 1:-1])
 
 

@@ -89,7 +89,7 @@ def shot_starts(changes: Array, jumps: Array, settings: CutSettings) -> NDArray[
 
 def _stands_out(series: Array, contrast: float, reach: int = 3) -> NDArray[np.bool_]:
     """Values above contrast x the median of their neighbours (not counting themselves)."""
-    padded = np.pad(series.astype(np.float64), reach, mode="reflect" if len(series) > reach else "edge")
+    padded = np.pad(series.astype(np.float64), reach, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
     neighbours = np.delete(windows, reach, axis=1)
     return np.asarray(series > contrast * np.median(neighbours, axis=1))

@@ -22,10 +22,9 @@ from rendering.face_model import FaceModel
 from rendering.rasterize import empty_raster
 from rendering.skin_surface import SkinMesh, SkinPicture, SkinSettings, skin_mesh, skin_picture
 from tasks.face_model_files import load_face_model
+from tasks.reasons import Reason, Rejected
 from tasks.stage import Stage, StageInput, StageOutput
 from tasks.video_files import write_video
-
-CROP_PX = 512
 
 Float32 = NDArray[np.float32]
 
@@ -122,6 +121,10 @@ def run(stage_input: StageInput, settings: DepthSettings) -> StageOutput:
                 yield scale.encode(picture.depth_m)
 
     write_video(depth, codes(), profile="depth")
+    if not farthest:
+        raise Rejected(
+            Reason.LOST_TRACK, f"no skin of the mesh is in sight in any of {len(subject.motion)} frames"
+        )
     write_video(mask, _unpacked(packed, subject.camera), profile="mask")
     packed.unlink()
     return StageOutput(
@@ -168,7 +171,7 @@ def _captured(stage_input: StageInput) -> Subject:
     return Subject(
         mesh=skin_mesh(capture["triangles"], capture["skin_triangles"]),
         motion=CapturedMotion(vertices_m=capture["vertices"]),
-        camera=_camera(capture["camera_matrix"], CROP_PX),
+        camera=_camera(capture["camera_matrix"], stage_input.values["crop_side_px"]),
         mask_source="mesh",
     )
 
