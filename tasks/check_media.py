@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from tasks.frame_plan import FRAME_RATE
 from tasks.media_facts import MediaFacts, Track, Window
 from tasks.reasons import Reason, Rejected
 
@@ -39,13 +40,15 @@ class ProbeSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Largest file."""
     max_pixels: PositiveInt = 4096 * 2304
     """Most pixels of a frame."""
-    max_file_s: PositiveFloat = 4 * 3600.0
+    max_fps: PositiveFloat = 240.0
+    """Highest mean frame rate: a small file can hold very many empty frames."""
+    max_file_s: PositiveFloat = 2 * 3600.0
     """Longest file, of which a clip may be a part."""
-    max_file_packets: PositiveInt = 4_000_000
+    max_file_packets: PositiveInt = 1_000_000
     """Most packets of all its tracks."""
     wall_s: PositiveFloat = 900.0
     """Longest time for one run of ffmpeg, seconds; its processor time is limited to the same."""
-    memory_bytes: PositiveInt = 3 << 30
+    memory_bytes: PositiveInt = 2 << 30
     """Most memory of one run of ffmpeg."""
 
 
@@ -82,6 +85,31 @@ def check_facts(
     _check_declared(facts, settings=settings)
     reject_complaints(facts.complaints)
     return video
+
+
+def check_length(video: Track, *, length_s: Fraction, settings: ProbeSettings) -> None:
+    """Judge, before anything is decoded, how much would be.
+
+    Args:
+        video: The video's packets.
+        length_s: Of the clip: the file, or the interval of it.
+        settings: The limits.
+
+    Raises:
+        Rejected: too_large.
+    """
+    frames = int(length_s * FRAME_RATE)
+    if frames > settings.max_frames:
+        raise Rejected(
+            Reason.TOO_LARGE,
+            f"it has {frames} frames at {FRAME_RATE} fps, the limit is {settings.max_frames}",
+        )
+    if len(video.ticks) > settings.max_fps * (video.end_s - video.start_s + 1):
+        raise Rejected(
+            Reason.TOO_LARGE,
+            f"it has {len(video.ticks)} frames in {float(video.end_s - video.start_s):.2f} s, "
+            f"the limit is {settings.max_fps:g} a second",
+        )
 
 
 def check_decoded(

@@ -7,6 +7,7 @@ exist only in the log at level info, whose lines carry their level.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -186,7 +187,7 @@ def parse_listing(text: str) -> Iterator[Track]:
     """The tracks of a framecrc listing that have packets."""
     headers: dict[int, dict[str, str]] = {}
     packets: dict[int, list[tuple[int, int]]] = {}
-    for line in text.splitlines():
+    for line in io.StringIO(text):
         if line.startswith("#"):
             name, _, value = line[1:].partition(":")
             word, _, index = name.partition(" ")

@@ -16,6 +16,7 @@ from tasks.check_media import (
     ProbeSettings,
     check_decoded,
     check_facts,
+    check_length,
     check_sound,
     frame_rate,
     reject_complaints,
@@ -29,8 +30,8 @@ from tasks.source_file import is_script, looks_like_media, missing_bytes, open_s
 from tasks.stage import Json, Stage, StageInput, StageOutput
 from tasks.store.canonical import canonical_json
 
-LISTED_BYTES = 160
-"""At most, for one packet in a listing."""
+LISTED_BYTES = 100
+"""For one packet in a listing; most take 50."""
 
 SEEK_FROM_S = 10.0
 """Intervals that start later than this are sought where the container has an index."""
@@ -49,6 +50,8 @@ def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
     path = stage_input.blobs["source"]
     facts, packets = _inspect(path, settings=settings)
     window = _window(stage_input.values, facts, packets, settings=settings)
+    length_s = packets.end_s - packets.start_s if window is None else window.end_s - window.start_s
+    check_length(packets, length_s=length_s, settings=settings)
     video, audio = _decode(path, facts, packets, window=window, settings=settings)
     part = (video.start_s, video.end_s) if window is None else (window.start_s, window.end_s)
     times_s = [int(tick) * video.time_base for tick in video.ticks]
@@ -57,11 +60,6 @@ def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
     if frames < settings.min_frames:
         raise Rejected(
             Reason.TOO_SHORT, f"it has {frames} frames at {FRAME_RATE} fps, need {settings.min_frames}"
-        )
-    if frames > settings.max_frames:
-        raise Rejected(
-            Reason.TOO_LARGE,
-            f"it has {frames} frames at {FRAME_RATE} fps, the limit is {settings.max_frames}",
         )
     width, height = upright_size(packets, rotation_deg=facts.rotation_deg)
     text = canonical_json(

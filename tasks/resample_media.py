@@ -41,7 +41,7 @@ class ResampleSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Most pixels of a frame."""
     wall_s: PositiveFloat = 1800.0
     """Longest time for one run of ffmpeg, seconds; its processor time is limited to the same."""
-    memory_bytes: PositiveInt = 3 << 30
+    memory_bytes: PositiveInt = 2 << 30
     """Most memory of one run of ffmpeg."""
 
 

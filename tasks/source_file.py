@@ -11,6 +11,9 @@ from tasks.reasons import Reason, Rejected
 HEAD_BYTES = 64 << 10
 TAIL_BYTES = 128 << 10
 
+MAX_BOXES = 200_000
+"""Top-level boxes that are followed; days of one-second fragments."""
+
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid")
 """Types of box that an mp4 or mov file may start with."""
 
@@ -93,7 +96,9 @@ def _end_of_boxes(path: Path, *, size: int) -> int:
     """Where the last top-level box of an mp4 or mov file ends."""
     at = 0
     with path.open("rb") as file:
-        while at + 8 <= size:
+        for _ in range(MAX_BOXES):
+            if at + 8 > size:
+                return at
             file.seek(at)
             header = file.read(16)
             length = int.from_bytes(header[:4], "big")
@@ -104,7 +109,7 @@ def _end_of_boxes(path: Path, *, size: int) -> int:
             if length < 8:
                 return size  # not a box: ffmpeg judges it
             at += length
-    return at
+    return size
 
 
 def _has_last_page(tail: bytes) -> bool:

@@ -291,8 +291,9 @@ def test_size_is_checked_before_decoding(tmp_path: Path, clips: Path) -> None:
     for settings, words in (
         (ProbeSettings(max_pixels=9000), "its frames are 128 x 72, the limit is 9000"),
         (ProbeSettings(max_file_s=1.5), "its video lasts 2.0 s, the limit is 1.5 s"),
-        (ProbeSettings(max_file_packets=20), "printed more than the limit of 3200 bytes"),
+        (ProbeSettings(max_file_packets=20), "printed more than the limit of 2000 bytes"),
         (ProbeSettings(max_file_bytes=1000), "bytes, the limit is 1000"),
+        (ProbeSettings(max_fps=10), "it has 50 frames in 2.00 s, the limit is 10 a second"),
         (ProbeSettings(max_frames=49), "it has 50 frames at 25 fps, the limit is 49"),
     ):
         rejected = verdict(good, settings)
