@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from rendering.compiled import compiled
 
 LARGEST_CODE = 65535
 
@@ -73,7 +74,7 @@ def slits(surface: Bools, *, widest_px: float) -> Bools:
     return np.asarray(narrow[labels][1:-1, 1:-1])
 
 
-@numba.njit(cache=True)
+@compiled
 def filled_depth(depth_m: Float32, gaps: Bools, reach_px: int) -> Float32:
     """Depth with gaps set to the mean of the surface within reach_px, (H, W) m; 0 = no surface."""
     height, width = depth_m.shape
@@ -99,7 +100,7 @@ def cleaned_mask(mask: Bools, *, within: Bools, radius_px: int) -> Bools:
     return (closed > 0) & within
 
 
-@numba.njit(cache=True)
+@compiled
 def _encode(depth_m: Float32, scale_m: float, offset_m: float) -> tuple[Codes, int]:
     """Codes (H, W), and how many depths lie outside the range."""
     codes = np.zeros(depth_m.shape, np.uint16)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt
 
 from rendering.camera import Camera
+from rendering.compiled import compiled
 from rendering.depth_map import cleaned_mask, filled_depth, slits
 from rendering.rasterize import Backend, Raster, rasterize
 
@@ -83,7 +83,7 @@ def skin_picture(
     return SkinPicture(depth_m=depth_m, mask=mask)
 
 
-@numba.njit(cache=True)
+@compiled
 def _facing(vertices_m: Float32, triangles: Int32) -> Bools:
     """Triangles seen from outside, (F,): the inside of the far cheek must not show through a hole."""
     facing = np.empty(len(triangles), np.bool_)
@@ -96,7 +96,7 @@ def _facing(vertices_m: Float32, triangles: Int32) -> Bools:
     return facing
 
 
-@numba.njit(cache=True)
+@compiled
 def _chosen(triangle_id: Int32, chosen: Bools) -> Bools:
     """Pixels that see a chosen triangle, (H, W)."""
     pixels = np.zeros(triangle_id.shape, np.bool_)
