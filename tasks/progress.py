@@ -20,7 +20,7 @@ class _Stage:
     name: str
     bar: TaskID
     started_s: float
-    """Monotonic clock when it began."""
+    """Monotonic clock when its first clips came up."""
     clips: int = 0
     done: int = 0
     frames: int = 0
@@ -66,6 +66,7 @@ class StageProgress:
         )
         self._stages: dict[str, _Stage] = {}
         self._lock = threading.Lock()
+        self._latest_s = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -83,7 +84,7 @@ class StageProgress:
         with self._lock:
             if stage not in self._stages:
                 bar = self._bars.add_task(stage, total=0, rate="", rejected="")
-                self._stages[stage] = _Stage(name=stage, bar=bar, started_s=time.monotonic())
+                self._stages[stage] = _Stage(name=stage, bar=bar, started_s=self._latest_s)
             counts = self._stages[stage]
             counts.clips += clips
             self._bars.update(counts.bar, total=counts.clips)
@@ -92,13 +93,18 @@ class StageProgress:
         """So many more clips of a stage that has begun are done, the rejected ones among them."""
         with self._lock:
             counts = self._stages[stage]
+            if counts.done == 0:
+                # Stages are announced together and run one after the other: this one's first clips
+                # came up when the last ones before them were done.
+                counts.started_s = self._latest_s
+            self._latest_s = time.monotonic()
             counts.done += clips
             counts.frames += frames
             counts.rejected += rejected
             self._bars.update(
                 counts.bar,
                 completed=counts.done,
-                rate=counts.rate(time.monotonic()),
+                rate=counts.rate(self._latest_s),
                 rejected=f"{counts.rejected:,} rejected" if counts.rejected else "",
             )
             if counts.done >= counts.clips:

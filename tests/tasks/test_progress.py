@@ -70,6 +70,23 @@ def test_counts_from_many_threads_add_up() -> None:
     assert stream.getvalue() == "crop: 4,000 of 4,000 clips\n"
 
 
+def test_a_rate_leaves_out_the_time_before_the_stage_came_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 0.0
+    monkeypatch.setattr("tasks.progress.time.monotonic", lambda: now_s)
+    stream = io.StringIO()
+    with StageProgress(stream) as progress:
+        progress.begin("crop", clips=1)
+        progress.begin("fit", clips=1)
+        now_s = 10.0
+        progress.advance("crop", frames=100)
+        now_s = 14.0
+        progress.advance("fit", frames=100)
+    assert stream.getvalue().splitlines() == [
+        "crop: 1 of 1 clips, 100 frames, 10.0 frames/s",
+        "fit: 1 of 1 clips, 100 frames, 25.0 frames/s",
+    ]
+
+
 def test_a_stage_that_never_began_is_a_programming_error() -> None:
     with StageProgress(io.StringIO()) as progress, pytest.raises(KeyError):
         progress.advance("fit")
