@@ -156,6 +156,12 @@ def test_broken_files_are_value_errors(name):
         parse_mesh(data, mesh_format)
 
 
+def test_promised_rows_are_compared_with_the_bytes_at_hand():
+    data = ply(VERTICES, TRIANGLES.tolist(), binary=True).replace(b"face 3", b"face 999999999")
+    with pytest.raises(ValueError, match="999999999 rows of 'face' need 999999999 bytes, 39 are left"):
+        parse_mesh(data, ".ply")
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_damaged_files_raise_nothing_but_value_errors(data):

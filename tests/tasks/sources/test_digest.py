@@ -103,6 +103,20 @@ def test_file_that_becomes_a_pipe_before_it_is_opened_does_not_hang(tmp_path, mo
     assert reason_of(path) is Reason.UNREADABLE
 
 
+def test_file_that_was_exchanged_before_it_is_opened_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    opened = os.open
+
+    def open_late(*arguments):
+        replace_file(path)
+        return opened(*arguments)
+
+    monkeypatch.setattr(digest.os, "open", open_late)
+    monkeypatch.setattr(digest.hashlib, "sha256", None)
+    assert reason_of(path) is Reason.UNREADABLE
+
+
 def test_one_files_digest_is_its_own_and_several_make_one(tmp_path):
     for name in "ab":
         (tmp_path / name).write_bytes(name.encode())
