@@ -86,8 +86,10 @@ def _fill_triangle(
         e0 = dx0 * (x - b[0]) + dy0 * (y - b[1])
         e1 = dx1 * (x - c[0]) + dy1 * (y - c[1])
         e2 = dx2 * (x - a[0]) + dy2 * (y - a[1])
+        entered = False
         for column in range(first_column, last_column + 1):
             if e0 > limit0 and e1 > limit1 and e2 > limit2:
+                entered = True
                 w0, w1, w2 = e0 * a[2], e1 * b[2], e2 * c[2]
                 scale = 1.0 / (w0 + w1 + w2)
                 depth = np.float32(area * scale)
@@ -97,6 +99,8 @@ def _fill_triangle(
                     barycentrics[row, column, 0] = w0 * scale
                     barycentrics[row, column, 1] = w1 * scale
                     barycentrics[row, column, 2] = w2 * scale
+            elif entered:
+                break
             e0 += dx0
             e1 += dx1
             e2 += dx2

