@@ -72,6 +72,8 @@ def scan_facescape(settings: FacescapeSettings) -> Catalogue:
     ]
     if not takes:
         raise ValueError(f"{str(settings.images)!r} holds no <id>/<expression>/params.json")
+    if settings.face_vertex_ids is not None and not settings.face_vertex_ids.is_file():
+        raise ValueError(f"{str(settings.face_vertex_ids)!r} is no file; see face_vertex_ids")
     entries: list[CaptureSource | RejectedSource] = []
     for person, expression, _ in takes:
         entries += _scan_take(f"{person}/{expression}", images, meshes, scales, settings)
@@ -103,7 +105,7 @@ def _scan_take(
         registered=registered,
         scale=similarity[0],
         to_model=similarity[1],
-        face_vertices=settings.face_vertex_ids if registered else None,
+        face_vertices=settings.face_vertex_ids.resolve() if registered and settings.face_vertex_ids else None,
     )
     return [_scan_view(take, view) for view in views]
 

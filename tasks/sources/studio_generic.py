@@ -77,7 +77,8 @@ def scan_generic_rig(root: Path) -> Catalogue:
     """
     rig = read_rig(root)
     cameras = _cameras(rig, root)
-    template, face_vertices = (_below(root, name) for name in (rig.template, rig.face_vertex_ids))
+    template = _below(root, rig.template, suffixes=MESH_FORMATS)
+    face_vertices = _below(root, rig.face_vertex_ids, suffixes=(".npy",))
     found = _find(root)
     entries: list[CaptureSource | RejectedSource] = [
         refuse_capture(SUBSET, name, name.split("/")[1], refusal.reason, refusal.detail)
@@ -154,13 +155,15 @@ def _cameras(rig: Rig, root: Path) -> dict[str, CaptureCamera]:
     return cameras
 
 
-def _below(root: Path, name: str | None) -> Path | None:
+def _below(root: Path, name: str | None, *, suffixes: tuple[str, ...]) -> Path | None:
     """A file that rig.json names, which must lie in the set."""
     if name is None:
         return None
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
         raise ValueError(f"{root / 'rig.json'}: {name!r} is no file below {root}")
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{root / 'rig.json'}: {name!r} must end in {' '.join(suffixes)}")
     return path
 
 

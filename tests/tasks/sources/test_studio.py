@@ -154,6 +154,7 @@ def test_capture_with_an_unsafe_file_is_refused(tmp_path):
         ({"cameras": []}, "at least one"),
         ({"template": "../outside.npz"}, "no file below"),
         ({"template": "missing.npz"}, "no file below"),
+        ({"template": "rig.json"}, "must end in"),
     ],
 )
 def test_wrong_rig_is_an_error(tmp_path, changes, said):
