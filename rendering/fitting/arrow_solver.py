@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cholesky_banded, cho_solve_banded
+from scipy.linalg import cho_factor, cho_solve, cho_solve_banded, cholesky_banded
 
-from rendering.fitting.parameters import Float64, NormalEquations
+from rendering.fitting.parameters import Float32, Float64, NormalEquations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,9 @@ class Step:
     shared: Float64
     """(S + 1,)."""
     schur: Float64
-    """(S + 1, S + 1): information on the shared parameters after all frames are eliminated."""
+    """Information on the free shared parameters after all frames are eliminated."""
+    gradient: Float64
+    """Its right side: the free shared parameters' gradient after elimination."""
 
 
 def second_differences(frame_vector: Float64) -> Float64:
@@ -55,7 +57,7 @@ def _second_difference_bands(weights: Float64, frames: int) -> Float64:
     return bands
 
 
-def _banded(blocks: Float64, smoothness: Float64) -> Float64:
+def _banded(blocks: Float32, smoothness: Float64) -> Float64:
     """Lower banded storage of the frames' matrix: blocks (N, P, P) -> (2 P + 1, N P)."""
     frames, size, _ = blocks.shape
     banded = np.zeros((2 * size + 1, frames, size))
@@ -89,4 +91,4 @@ def solve_arrow(equations: NormalEquations, *, smoothness: Float64, shared_free:
     frame_step = -solved[:, -1] - solved[:, :-1] @ free_step
     shared_step = np.zeros(len(equations.shared_gradient))
     shared_step[shared_free] = free_step
-    return Step(frame=frame_step.reshape(frames, size), shared=shared_step, schur=schur)
+    return Step(frame=frame_step.reshape(frames, size), shared=shared_step, schur=schur, gradient=gradient)

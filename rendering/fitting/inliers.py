@@ -91,7 +91,7 @@ def _near_features(face_model: FaceModel, skin: NDArray[np.int32], clearance_m: 
     points = face_model.landmark_points(face_model.mean[None])[0][list(DARK_BY_NATURE)]
     points = points[np.isfinite(points[:, 0])]
     gaps = np.linalg.norm(face_model.mean[skin][:, None] - points[None], axis=-1).min(axis=1)
-    return skin[gaps < clearance_m]
+    return np.asarray(skin[gaps < clearance_m], np.int32)
 
 
 def _spread(values: Float32, triangles: NDArray[np.int32], *, rounds: int) -> Float32:

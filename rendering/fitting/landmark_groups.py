@@ -1,6 +1,8 @@
-"""Which MediaPipe landmarks the fit uses, and the pairs whose distance says how open an eye or the mouth is."""
+"""Which MediaPipe landmarks the fit uses, and the pairs that say how open an eye or the mouth is."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ def used_landmarks(landmark_triangles: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def pair_distances(
-    landmarks: NDArray[np.floating], pairs: tuple[tuple[int, int], ...]
+    landmarks: NDArray[np.floating[Any]], pairs: tuple[tuple[int, int], ...]
 ) -> NDArray[np.float32]:
     """Mean distance of the pairs' image points: landmarks (N, 478, >=2) px -> (N,) px."""
     upper, lower = np.array(pairs).T
@@ -35,6 +37,8 @@ def pair_distances(
     return np.asarray(gaps.mean(axis=-1), dtype=np.float32)
 
 
-def apertures(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
+def apertures(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Openings of the right lids, the left lids and the lips: (N, 478, >=2) px -> (N, 3) px."""
-    return np.stack([pair_distances(landmarks, pairs) for pairs in (RIGHT_LID_PAIRS, LEFT_LID_PAIRS, LIP_PAIRS)], axis=1)
+    return np.stack(
+        [pair_distances(landmarks, pairs) for pairs in (RIGHT_LID_PAIRS, LEFT_LID_PAIRS, LIP_PAIRS)], axis=1
+    )

@@ -129,9 +129,7 @@ def _point_rows(
 
 
 @numba.njit(cache=True)
-def _predict(
-    turned: Float64, position: Float64, focal: float, center_x: float, center_y: float
-) -> Float64:
+def _predict(turned: Float64, position: Float64, focal: float, center_x: float, center_y: float) -> Float64:
     """Image position and relative depth of rotated points: (L, 3) m -> (L, 3) px."""
     depth = np.exp(position[2])
     out = np.empty_like(turned)
@@ -157,7 +155,12 @@ def _facing_weights(points: Float64, normals: Float64, rotation: Float64, positi
 
 @numba.njit(cache=True, fastmath=True)
 def _weigh(
-    jacobian: Float32, pair_rows: Float32, error: Float64, weight: Float64, pairs: NDArray[np.int32], scales: Float64
+    jacobian: Float32,
+    pair_rows: Float32,
+    error: Float64,
+    weight: Float64,
+    pairs: NDArray[np.int32],
+    scales: Float64,
 ) -> None:
     """Turn plain rows (L, 3, D + 1) into weighted ones in place, and fill the pairs' rows (2 K, D + 1).
 
@@ -220,9 +223,7 @@ def add_landmarks(
 ) -> Float32:
     """Add the landmark, depth and pair residuals; returns the landmarks' robust weights, (N, L)."""
     point_px, depth_px, pair_px = targets.point_sigma_px, targets.depth_sigma_px, targets.pair_sigma_px
-    noise = np.array(
-        [targets.share, targets.robust_scale, 1 / point_px, 1 / depth_px, 1 / pair_px]
-    )
+    noise = np.array([targets.share, targets.robust_scale, 1 / point_px, 1 / depth_px, 1 / pair_px])
     view = np.array([np.exp(parameters.log_focal), *targets.center])
     robust = np.empty(targets.points.shape[:2], np.float32)
     for part in chunks(len(robust)):

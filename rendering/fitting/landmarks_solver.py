@@ -15,7 +15,6 @@ from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import LandmarkSettings
 from rendering.fitting.start import start_parameters
 
-
 POSE_RIDGE = 1e-6
 """Keeps a frame without any landmark solvable."""
 
@@ -41,15 +40,17 @@ class Priors:
 
 
 def eye_distance_px(landmarks: Float32) -> float:
-    """Distance of the outer eye corners in 3D, median over frames: unlike the image distance it does not
-    shrink when the head turns. landmarks (N, 478, 3) px."""
+    """Distance of the outer eye corners in 3D, median over frames: landmarks (N, 478, 3) px.
+
+    Unlike the distance in the image it does not shrink when the head turns.
+    """
     right, left = EYE_CORNERS
     return float(np.median(np.linalg.norm(landmarks[:, right] - landmarks[:, left], axis=-1)))
 
 
 def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings) -> Priors:
     """Prior weights for a clip of so many frames."""
-    smoothness = np.array(
+    smoothness: Float64 = np.array(
         [settings.expression_acceleration] * model.expression_modes
         + [settings.rotation_acceleration] * 3
         + [settings.shift_acceleration] * 2
@@ -61,6 +62,12 @@ def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings
         smoothness=smoothness**-2,
         robust_scale=settings.robust_acceleration,
     )
+
+
+def key_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings) -> Priors:
+    """Prior weights for frames too far apart for temporal smoothness."""
+    priors = clip_priors(model, frames=frames, settings=settings)
+    return replace(priors, smoothness=np.zeros_like(priors.smoothness))
 
 
 def add_priors(
@@ -165,19 +172,20 @@ def fit_landmarks(
     targets = targets.with_depth_scale(depth_scale(model, targets, start))
     frames = len(targets.points)
     keys = np.unique(np.linspace(0, frames - 1, min(frames, settings.key_frames)).astype(np.intp))
-    # key frames are too far apart for temporal smoothness
-    apart = replace(clip_priors(model, frames=len(keys), settings=settings), smoothness=np.zeros(1))
     known = iterate(
         model,
         targets.frames(keys),
         start.frames(keys),
-        priors=apart,
+        priors=key_priors(model, frames=len(keys), settings=settings),
         iterations=settings.key_iterations,
     )
-    return iterate(
+    priors = clip_priors(model, frames=frames, settings=settings)
+    # the raw start jerks from frame to frame: smooth it once before believing that anything jerked
+    smooth = iterate(
         model,
         targets,
         replace(start, identity=known.identity),
-        priors=clip_priors(model, frames=frames, settings=settings),
-        iterations=settings.iterations,
-    ), targets
+        priors=replace(priors, robust_scale=np.inf),
+        iterations=1,
+    )
+    return iterate(model, targets, smooth, priors=priors, iterations=settings.iterations - 1), targets

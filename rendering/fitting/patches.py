@@ -41,8 +41,10 @@ class Patches:
 
 
 def face_box(landmarks: NDArray[np.float32], *, width: int, height: int, face_px: int) -> FaceBox:
-    """The box that holds the landmarks (N, 478, >=2) of all frames but the wildest two in a hundred, reduced
-    until the median face is at most face_px wide."""
+    """The box that holds the landmarks of all frames but the wildest: (N, 478, >=2) crop px.
+
+    It is reduced until the median face is at most face_px wide.
+    """
     low, high = landmarks[:, :, :2].min(axis=1), landmarks[:, :, :2].max(axis=1)
     side = float(np.median(high - low, axis=0)[0])
     reduction = max(1, int(np.ceil(side / face_px)))
@@ -87,7 +89,9 @@ def collect_patches(
             colors[slot] = small.transpose(2, 0, 1)
         seen += 1
     if seen < count:
-        raise ValueError(f"{seen} frames for {count} frames of landmarks; crop video and landmarks must agree")
+        raise ValueError(
+            f"{seen} frames for {count} frames of landmarks; crop video and landmarks must agree"
+        )
     return Patches(images=images, colors=colors, color_frames=color_frames, box=box)
 
 

@@ -81,7 +81,7 @@ def look(
         weight[part] = np.where(seen, facing, 0)
     brightness[weight == 0] = 0
     every = np.unique(np.linspace(0, frames - 1, min(frames, LIGHT_FRAMES)).astype(int))
-    light, gain = estimate_light(
+    light, _ = estimate_light(
         brightness[every],
         normals.harmonics(parameters.frames(every)),
         weight[every],

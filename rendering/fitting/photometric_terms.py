@@ -23,12 +23,13 @@ def _bilinear(image: NDArray[np.uint8], x: float, y: float) -> float:
     a, b = x - column, y - row
     top = (1 - a) * image[row, column] + a * image[row, column + 1]
     bottom = (1 - a) * image[row + 1, column] + a * image[row + 1, column + 1]
-    return ((1 - b) * top + b * bottom) / 255.0
+    return float((1 - b) * top + b * bottom) / 255.0
 
 
 @numba.njit(cache=True)
 def sample_frames(
-    images: NDArray[np.uint8], points: Float64, rotations: Float64, positions: Float64, view: Float64, placing: Float64
+    images: NDArray[np.uint8], points: Float64, rotations: Float64, positions: Float64, view: Float64,
+    placing: Float64,
 ) -> tuple[Float32, Float32]:  # fmt: skip
     """Brightness and its gradient at projected points.
 

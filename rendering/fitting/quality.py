@@ -56,7 +56,8 @@ def judge_frames(figures: FrameFigures, settings: QualitySettings) -> Verdict:
             frame = int(ratio.argmax())
             over = int((ratio > 1).sum())
             reasons.append(
-                f"{name} {values[frame]:.3g} at frame {frame}, limit {limit:.3g}, {over} of {len(values)} frames"
+                f"{name} {values[frame]:.3g} at frame {frame}, limit {limit:.3g}, "
+                f"{over} of {len(values)} frames"
             )
     failed = _hysteresis(worst, settings)
     first, count = longest_run(~failed)

@@ -49,7 +49,7 @@ class ClipFit:
             "expression": parameters.expression.astype(np.float32),
             "rotation": parameters.rotation.astype(np.float32),
             "translation": parameters.translation_m.astype(np.float32),
-            "focal_px": np.float32(np.exp(parameters.log_focal)),
+            "focal_px": np.asarray(np.exp(parameters.log_focal), np.float32),
             "landmark_error": self.figures.landmark_error,
             "photometric_error": self.figures.photometric_error,
             "used_landmarks": self.used_landmarks,

@@ -21,9 +21,11 @@ def rotation_matrix(vector: Float64) -> Float64:
     """Rodrigues' formula: rotation vector (3,) rad -> (3, 3)."""
     angle = np.sqrt(np.sum(vector * vector))
     k = skew(vector)
-    if angle < 1e-6:
-        return np.eye(3) + k + 0.5 * (k @ k)
-    return np.eye(3) + (np.sin(angle) / angle) * k + ((1.0 - np.cos(angle)) / angle**2) * (k @ k)
+    first, second = 1.0, 0.5
+    if angle > 1e-6:
+        first, second = np.sin(angle) / angle, (1.0 - np.cos(angle)) / angle**2
+    matrix: Float64 = np.eye(3) + first * k + second * (k @ k)
+    return matrix
 
 
 @numba.njit(cache=True)
@@ -31,11 +33,11 @@ def right_jacobian(vector: Float64) -> Float64:
     """J with d(R x)/d vector = -R [x] J (Sola et al. 2018, eq. 143)."""
     angle = np.sqrt(np.sum(vector * vector))
     k = skew(vector)
-    if angle < 1e-4:
-        return np.eye(3) - 0.5 * k + (k @ k) / 6.0
-    first = (1.0 - np.cos(angle)) / angle**2
-    second = (angle - np.sin(angle)) / angle**3
-    return np.eye(3) - first * k + second * (k @ k)
+    first, second = 0.5, 1.0 / 6.0
+    if angle > 1e-4:
+        first, second = (1.0 - np.cos(angle)) / angle**2, (angle - np.sin(angle)) / angle**3
+    jacobian: Float64 = np.eye(3) - first * k + second * (k @ k)
+    return jacobian
 
 
 def rotation_vector(matrix: Float64) -> Float64:

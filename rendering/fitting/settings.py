@@ -12,98 +12,98 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     coefficients that are N(0, 1).
     """
 
-    noise: float = Field(0.02, gt=0)
+    noise: float = Field(default=0.02, gt=0)
     """Standard deviation of a landmark, as a part of the distance between the outer eye corners."""
-    depth_noise: float = Field(0.06, gt=0)
+    depth_noise: float = Field(default=0.06, gt=0)
     """Standard deviation of the detector's relative landmark depth, same unit."""
-    pair_noise: float = Field(0.006, gt=0)
+    pair_noise: float = Field(default=0.006, gt=0)
     """Standard deviation of a lid or lip distance, same unit: apertures are seen better than positions."""
-    robust_scale: float = Field(2.0, gt=0)
+    robust_scale: float = Field(default=2.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_landmarks: float = Field(36.0, gt=0)
+    independent_landmarks: float = Field(default=36.0, gt=0)
     """Neighbouring landmarks err together: all of a frame's count as this many independent ones."""
-    independent_frames: float = Field(20.0, gt=0)
+    independent_frames: float = Field(default=20.0, gt=0)
     """A landmark's bias is the same in all frames: for the identity a clip counts as this many frames."""
-    expression_acceleration: float = Field(0.5, gt=0)
+    expression_acceleration: float = Field(default=0.5, gt=0)
     """Standard deviation of an expression coefficient's second difference over frames."""
-    rotation_acceleration: float = Field(0.006, gt=0)
+    rotation_acceleration: float = Field(default=0.006, gt=0)
     """Likewise of the rotation, radians."""
-    shift_acceleration: float = Field(0.0015, gt=0)
+    shift_acceleration: float = Field(default=0.0015, gt=0)
     """Likewise of the position across the view, as a part of the distance to the camera."""
-    distance_acceleration: float = Field(0.0006, gt=0)
+    distance_acceleration: float = Field(default=0.0006, gt=0)
     """Likewise of the logarithm of the distance to the camera: the noisiest direction."""
-    robust_acceleration: float = Field(2.0, gt=0)
+    robust_acceleration: float = Field(default=2.0, gt=0)
     """Second differences beyond this many standard deviations lose weight (Cauchy)."""
-    key_frames: int = Field(24, ge=1)
+    key_frames: int = Field(default=24, ge=1)
     """Frames, evenly spread, on which the identity is first estimated."""
-    key_iterations: int = Field(4, ge=1)
+    key_iterations: int = Field(default=4, ge=1)
     """Gauss-Newton iterations on the key frames."""
-    iterations: int = Field(3, ge=1)
-    """Gauss-Newton iterations on all frames."""
+    iterations: int = Field(default=3, ge=2)
+    """Gauss-Newton iterations on all frames; the first takes no frame for a jerk."""
 
 
 class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """The photometric stage, which starts from the landmark stage and keeps its residuals."""
 
-    samples: int = Field(900, ge=50)
+    samples: int = Field(default=900, ge=50)
     """Skin vertices that are compared, about."""
-    face_px: int = Field(128, ge=32)
+    face_px: int = Field(default=128, ge=32)
     """Pictures are reduced until the face is at most this wide."""
-    blur_px: float = Field(1.0, gt=0)
+    blur_px: float = Field(default=1.0, gt=0)
     """Standard deviation of the blur of the reduced pictures."""
-    clearance_m: float = Field(0.006, ge=0)
+    clearance_m: float = Field(default=0.006, ge=0)
     """Samples keep this distance from lids and lips, which landmarks follow better."""
-    least_noise: float = Field(0.008, gt=0)
+    least_noise: float = Field(default=0.008, gt=0)
     """Floor of the standard deviation of brightness (0..1) around the model, which each clip measures."""
-    robust_scale: float = Field(2.0, gt=0)
+    robust_scale: float = Field(default=2.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_samples: float = Field(144.0, gt=0)
+    independent_samples: float = Field(default=144.0, gt=0)
     """All of a frame's samples count as this many independent ones."""
-    least_facing: float = Field(0.3, ge=0, lt=1)
+    least_facing: float = Field(default=0.3, ge=0, lt=1)
     """Samples seen at a smaller cosine than this are left out."""
-    iterations: int = Field(3, ge=1)
+    iterations: int = Field(default=3, ge=1)
     """Gauss-Newton iterations."""
-    color_frames: int = Field(32, ge=4)
+    color_frames: int = Field(default=32, ge=4)
     """Frames, evenly spread, from which light, albedo and what hides the skin are estimated in colour."""
 
 
 class InlierSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """What on the skin is not skin: hair, glasses, a hand, by its colour and its unrest."""
 
-    darkest: float = Field(0.55, gt=0, lt=1)
+    darkest: float = Field(default=0.55, gt=0, lt=1)
     """A vertex is half out where its brightness is this part of the mean skin's in the same light ..."""
-    color_change: float = Field(0.35, gt=0)
+    color_change: float = Field(default=0.35, gt=0)
     """... or its colour's (log ratios of channels) distance from the mean skin's is this ..."""
-    unrest: float = Field(5.0, gt=1)
+    unrest: float = Field(default=5.0, gt=1)
     """... or it changes this many times as much over the frames as the median vertex."""
-    softness: float = Field(0.1, gt=0)
+    softness: float = Field(default=0.1, gt=0)
     """How gradually inliers fall around these limits, as a part of the limit."""
-    clearance_m: float = Field(0.012, ge=0)
+    clearance_m: float = Field(default=0.012, ge=0)
     """Brows, lids and lips are darker than skin by nature: closer than this to them nothing is out."""
-    spreading: int = Field(2, ge=0)
+    spreading: int = Field(default=2, ge=0)
     """Rounds of averaging over neighbouring vertices."""
 
 
 class QualitySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """When a frame counts as lost."""
 
-    landmark_error: float = Field(0.05, gt=0)
+    landmark_error: float = Field(default=0.05, gt=0)
     """Landmark error (part of the outer eye corners' distance) that is always accepted."""
-    highest_landmark_error: float = Field(0.1, gt=0)
+    highest_landmark_error: float = Field(default=0.1, gt=0)
     """Landmark error that is never accepted."""
-    photometric_error: float = Field(0.08, gt=0)
+    photometric_error: float = Field(default=0.08, gt=0)
     """Photometric error (0..1) that is always accepted."""
-    most_over_median: float = Field(3.0, gt=1)
+    most_over_median: float = Field(default=3.0, gt=1)
     """Above the accepted errors, a frame may have this multiple of the clip's median."""
-    expression_energy: float = Field(6.0, gt=0)
+    expression_energy: float = Field(default=6.0, gt=0)
     """Largest mean squared expression coefficient."""
-    turn_deg: float = Field(25.0, gt=0)
+    turn_deg: float = Field(default=25.0, gt=0)
     """Largest second difference of the rotation, degrees a frame squared."""
-    recovery: float = Field(0.8, gt=0, le=1)
+    recovery: float = Field(default=0.8, gt=0, le=1)
     """A failure ends when all figures are below this part of their limits ..."""
-    recovery_frames: int = Field(3, ge=1)
+    recovery_frames: int = Field(default=3, ge=1)
     """... for this many frames."""
-    least_frames: int = Field(18, ge=1)
+    least_frames: int = Field(default=18, ge=1)
     """Shortest run worth keeping: four motion frames and the fourteen generated after them."""
 
 
@@ -125,13 +125,13 @@ class FocalSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
 
     landmarks: LandmarkSettings = LandmarkSettings()
     """Noise and priors of the landmark fit."""
-    prior_fov_deg: float = Field(30.0, gt=1, lt=120)
+    prior_fov_deg: float = Field(default=30.0, gt=1, lt=120)
     """Field of view along the longer side of the frame where the motion does not determine it."""
-    prior_spread: float = Field(0.35, gt=0)
+    prior_spread: float = Field(default=0.35, gt=0)
     """Standard deviation of the prior on the logarithm of the focal length."""
-    observable_spread: float = Field(0.1, gt=0)
+    observable_spread: float = Field(default=0.1, gt=0)
     """The focal length is observable if the data alone leave its logarithm this uncertain or less."""
-    most_frames: int = Field(48, ge=4)
+    most_frames: int = Field(default=48, ge=4)
     """Frames taken of each clip, evenly spread."""
-    iterations: int = Field(10, ge=2)
+    iterations: int = Field(default=10, ge=2)
     """Gauss-Newton iterations."""

@@ -21,7 +21,12 @@ def _similarity(source: Float64, target: Float64) -> tuple[float, Float64, Float
 
 
 def start_parameters(
-    model: LandmarkModel, points: Float64, *, focal_px: float, center: tuple[float, float], identity_modes: int
+    model: LandmarkModel,
+    points: Float64,
+    *,
+    focal_px: float,
+    center: tuple[float, float],
+    identity_modes: int,
 ) -> Parameters:
     """Mean face, no expression; pose by similarity to the landmarks.
 
