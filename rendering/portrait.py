@@ -20,7 +20,7 @@ Float64 = NDArray[np.float64]
 NECK_M = np.array([0.0, 0.12, 0.02])
 """The head turns about this point, model axes."""
 NECK_TOP_M, NECK_BASE_M = 0.128, 0.185
-"""Heights (model y) between which the neck takes over from the head to the shoulders."""
+"""Heights (model y, below the chin) between which the neck takes over from the head to the shoulders."""
 SHOULDERS_FOLLOW = 0.35
 """Share of the head's shift and turn that the shoulders take part in."""
 
@@ -94,8 +94,6 @@ def person_in_camera(person: Person, expression: Float32, pose: Pose) -> Float32
     below = np.einsum("nij,nvj->nvi", pose.shoulder_rotation, vertices) + pose.shoulder_translation[:, None]
     down = np.clip((model.mean[:, 1:2] - NECK_TOP_M) / (NECK_BASE_M - NECK_TOP_M), 0, 1)
     down = down * down * (3 - 2 * down)
-    # The face is moved by the head's pose to the bit: its depth and the truth must agree.
-    down[model.triangles[model.skin_triangles].reshape(-1)] = 0
     return np.asarray(head + down * (below - head), dtype=np.float32)
 
 

@@ -35,3 +35,13 @@ def test_a_still_camera_over_the_whole_photograph_shows_it() -> None:
     photograph = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     (picture,) = pan_and_zoom(photograph, np.array([0.5]), center=(32, 32), windows=(64, 64), size=64)
     assert np.array_equal(picture, photograph)
+
+
+def test_pixel_centres_stay_pixel_centres() -> None:
+    photograph = np.repeat(3 * np.arange(64, dtype=np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
+    (picture,) = pan_and_zoom(photograph, np.array([0.5]), center=(32, 32), windows=(32, 32), size=64)
+    place = 16 + (np.arange(64) + 0.5) / 2  # px of the photograph
+    np.testing.assert_allclose(picture[32, :, 0], 3 * (place - 0.5), atol=0.6)
+    turned = photograph.transpose(1, 0, 2).copy()
+    (picture,) = pan_and_zoom(turned, np.array([0.5]), center=(32, 32), windows=(32, 32), size=64)
+    np.testing.assert_allclose(picture[:, 32, 0], 3 * (place - 0.5), atol=0.6)
