@@ -67,13 +67,14 @@ class Figure:
 
 def nice_edges(low: float, high: float, *, bins: int) -> tuple[float, ...]:
     """At most about `bins` bins with edges at round numbers that hold every value in [low, high]."""
-    if high <= low:
+    if high - low <= 1e-6 * max(abs(low), abs(high)):  # the same figure, but for rounding
         low, high = low - (abs(low) or 1.0) * 0.05, high + (abs(high) or 1.0) * 0.05
     rough = (high - low) / bins
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(round(index * step, 9) for index in range(first, last + 1))
+    digits = 2 - math.floor(math.log10(step))
+    return tuple(round(index * step, digits) for index in range(first, last + 1))
 
 
 def count(intervals: Intervals, edges: Sequence[float]) -> tuple[int, ...]:

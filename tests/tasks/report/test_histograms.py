@@ -59,3 +59,10 @@ def test_rows_without_a_figure_and_refused_rows_draw_nothing(
     rows = [make_row(landmark_nme=None), make_refused("b.mp4", "no_face", landmark_nme=0.5)]
     assert "Landmark error" not in {histogram.title for histogram in build_histograms(rows, FIGURES)}
     assert build_histograms([], FIGURES) == ()
+
+
+@pytest.mark.parametrize("value", [1.866025404, 0.0, -3e-9, 4.2e11])
+def test_figures_that_differ_by_rounding_get_bins_with_a_width(value: float) -> None:
+    edges = nice_edges(value, value + abs(value) * 1e-15, bins=12)
+    assert all(left < right for left, right in itertools.pairwise(edges))
+    assert sum(count([(value, value)], edges)) == 1
