@@ -38,5 +38,5 @@ class BuiltFaceModel(Outcome, frozen=True):
 
 @flow(name="build-face-model")
 def build_face_model(settings: BuildFaceModelSettings) -> BuiltFaceModel:
-    """A 3DMM: 50 identity and 25 expression modes, facial skin, and the 478 landmarks found on its renders."""
+    """A 3DMM: 50 identity and 25 expression modes, facial skin, and 478 landmarks found on its renders."""
     return BuiltFaceModel(face_model=build(settings.kind, settings.source, settings.out))

@@ -9,7 +9,6 @@ surfaces at the same depth the lower triangle id wins.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
@@ -88,7 +87,7 @@ def rasterize(
 
 def _load(backend: Backend) -> ModuleType:
     try:
-        return importlib.import_module(f"rendering.rasterize_{backend}")
+        return _implementation(backend)
     except ModuleNotFoundError as error:
         cure = _CURES.get(backend, "run `make setup`")
         raise ModuleNotFoundError(
@@ -96,6 +95,25 @@ def _load(backend: Backend) -> ModuleType:
             f"{cure}, or use the backend 'numba'",
             name=error.name,
         ) from error
+
+
+def _implementation(backend: Backend) -> ModuleType:
+    # written out, so that a stage's key names the code of every backend (tasks/store/reached_modules.py)
+    if backend == "numba":
+        from rendering import rasterize_numba
+
+        return rasterize_numba
+    if backend == "nvdiffrast":
+        from rendering import rasterize_nvdiffrast
+
+        return rasterize_nvdiffrast
+    if backend == "pytorch3d":
+        from rendering import rasterize_pytorch3d
+
+        return rasterize_pytorch3d
+    from rendering import rasterize_reference
+
+    return rasterize_reference
 
 
 def _check(vertices: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera, out: Raster) -> None:

@@ -49,8 +49,6 @@ class Stage:
     """Bump when the output changes for the same inputs; say so in CHANGELOG.md."""
     run: Callable[[StageInput, BaseModel], StageOutput]
     settings_type: type[BaseModel]
-    modules: tuple[str, ...]
-    """Import names of the core modules whose source text is part of the key."""
     tools: tuple[str, ...]
     """Names of distributions and programs whose version is part of the key ("ffmpeg", "mediapipe")."""
     inputs: tuple[str, ...]
@@ -58,6 +56,9 @@ class Stage:
     skips the stage."""
     outputs: tuple[str, ...]
     """Roles of the files it may write."""
+    modules: tuple[str, ...] = ()
+    """Modules whose source text is part of the key besides those that `run`'s module imports, which are
+    found by themselves (tasks/store/reached_modules.py)."""
     optional_inputs: tuple[str, ...] = ()
     """Roles it reads where the clip has them."""
     reads: tuple[str, ...] = ()

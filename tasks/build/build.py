@@ -148,6 +148,7 @@ def finish_build(build: Build, clips: list[Clip]) -> Published:
         rows=rows,
         clips=clips,
         splits=splits,
+        opened=build.clips,
         report_clips=build.settings.report_clips,
         base=build.base,
     )

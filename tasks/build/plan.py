@@ -26,7 +26,8 @@ def stages_of(clip: Clip) -> tuple[str, ...]:
 def run_forward(
     clips: Sequence[Clip], stages: Sequence[str], settings: Mapping[str, BaseModel], store: Store
 ) -> tuple[list[Clip], list[Clip]]:
-    """(finished, pending): every clip taken as far as the ledger goes without running anything."""
+    """(finished, pending): clips whose every stage the ledger holds, and those with work left, as given."""
+    given = {clip.clip_id: clip for clip in clips}
     current = list(clips)
     pending: list[Clip] = []
     for name in stages:
@@ -36,7 +37,7 @@ def run_forward(
         for group in clip_groups(stage, current):
             known = fast_forward(group, stage, recipe, store)
             if known is None:
-                pending += group
+                pending += [given[clip.clip_id] for clip in group]
             else:
                 advanced += known
         current = advanced

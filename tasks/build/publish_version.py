@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from model.sample import ManifestRow
+from tasks.build.recompute import SOURCES_PAGE, sources_page
 from tasks.build.timings import rejecting_stages, stage_timings
 from tasks.engine.clip import Clip
 from tasks.report.artifacts import publish_artifacts
@@ -52,6 +53,7 @@ def publish_rows(
     rows: Sequence[ManifestRow],
     clips: Sequence[Clip],
     splits: Mapping[str, Split],
+    opened: Sequence[Clip],
     report_clips: int,
     base: int,
 ) -> Published:
@@ -72,6 +74,7 @@ def publish_rows(
         ),
         actions={clip.clip_id: [(step.stage, step.key) for step in clip.steps] for clip in clips},
         pages={
+            SOURCES_PAGE: sources_page(opened),
             "card.md": build_card(rows, facts).encode(),
             "report.html": build_report(rows, facts, files.__getitem__, max_clips=report_clips),
         },

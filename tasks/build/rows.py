@@ -7,8 +7,10 @@ from typing import Any
 
 from model.sample import ManifestRow
 from tasks.engine.clip import Clip
+from tasks.reasons import Reason
 from tasks.sources.digest import digest_of_roles
 from tasks.sources.source import RejectedSource, Source
+from tasks.stage import Json
 from tasks.store.canonical import canonical_json
 from tasks.store.splits import Split
 
@@ -48,8 +50,8 @@ def clip_row(clip: Clip, source: Source, split: Split, *, face_model: str) -> Ma
         "subject_id": source.subject_id,
         "split": split,
         "status": "published" if published else "quarantined",
-        "reason": clip.values.get("part_reason") if published else clip.reason,
-        "detail": clip.values.get("part_detail") if published else clip.detail,
+        "reason": _part_reason(clip) if published else clip.reason,
+        "detail": clip.values.get("lost_track", source.note or None) if published else clip.detail,
         "source_start_s": source.interval[0],
         "source_end_s": source.interval[1],
         "fps": 25.0 if published and clip.kind == "wild" else None,
@@ -58,6 +60,11 @@ def clip_row(clip: Clip, source: Source, split: Split, *, face_model: str) -> Ma
         "blobs": blobs if published else {},
     }
     return ManifestRow.model_validate(given)
+
+
+def _part_reason(clip: Clip) -> Json:
+    """Why a published clip is only a part of its source; None where it is whole."""
+    return Reason.LOST_TRACK if "lost_track" in clip.values else clip.values.get("part_reason")
 
 
 def rejected_row(source: RejectedSource, split: Split) -> ManifestRow:

@@ -28,7 +28,7 @@ def run_shards(
 ) -> list[Result[list[Clip]]]:
     """Submit every stage of every shard; the futures give the shards' clips after the last stage."""
     results: list[Any] = list(shards)
-    for name in stages:
+    for name in stages if shards else ():
         progress.begin(name, clips=sum(map(len, shards)))
         results = [
             schedule.submit(
@@ -50,7 +50,7 @@ def run_shards(
 def _advance(progress: StageProgress, stage: str, clips: Sequence[Clip]) -> None:
     for clip in clips:
         last = clip.steps[-1] if clip.steps else None
-        here = last is not None and last.stage == stage
+        here = last is not None and last.stage == stage and not last.reused
         progress.advance(
             stage,
             frames=int(clip.values.get("frames") or clip.values.get("source_frames") or 0) if here else 0,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel
 
+from rendering.fitting.settings import FitSettings, FocalSettings
+from tasks.check_media import ProbeSettings
 from tasks.crop_clip import CropSettings
+from tasks.cut_sound import SoundSettings
 from tasks.detect_landmarks import LandmarkSettings
-from tasks.estimate_focal import FocalSettings
 from tasks.extract_speech import SpeechSettings
-from tasks.fit_clip import FitSettings
 from tasks.pack_pictures import PackSettings
-from tasks.probe_media import ProbeSettings
 from tasks.render_depth import DepthSettings
 from tasks.resample_media import ResampleSettings
 from tasks.undistort_capture import UndistortSettings
@@ -35,6 +33,8 @@ class StageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """One focal length a source video."""
     fit: FitSettings = FitSettings()
     """Identity, expression and pose."""
+    sound: SoundSettings = SoundSettings()
+    """The sound of the published part."""
     depth: DepthSettings = DepthSettings()
     """Depth and skin mask."""
     speech: SpeechSettings = SpeechSettings()
@@ -45,8 +45,3 @@ class StageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     def by_name(self) -> dict[str, BaseModel]:
         """Stage name -> its settings."""
         return {name: getattr(self, name) for name in type(self).model_fields}
-
-
-StageName = Literal[
-    "pack", "probe", "resample", "landmarks", "crop", "focal", "fit", "depth", "speech", "undistort"
-]

@@ -15,13 +15,15 @@ STAGE_MODULES = {
     "crop": "tasks.crop_clip",
     "focal": "tasks.estimate_focal",
     "fit": "tasks.fit_clip",
+    "sound": "tasks.cut_sound",
     "depth": "tasks.render_depth",
     "speech": "tasks.extract_speech",
     "undistort": "tasks.undistort_capture",
+    "builtin_face_model": "tasks.build_builtin_face_model",
 }
 """Module of each stage; each has a constant STAGE."""
 
-WILD_STAGES = ("pack", "probe", "resample", "landmarks", "crop", "focal", "fit", "depth", "speech")
+WILD_STAGES = ("pack", "probe", "resample", "landmarks", "crop", "focal", "fit", "sound", "depth", "speech")
 STUDIO_STAGES = ("undistort", "depth")
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from tasks.stage import Json, Stage
 from tasks.store.canonical import digest_of
 from tasks.store.fingerprints import fingerprints, module_digests
+from tasks.store.reached_modules import reached_modules
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -34,7 +35,7 @@ def recipe_of(stage: Stage, settings: BaseModel) -> Recipe:
     return Recipe(
         stage=stage.name,
         version=stage.version,
-        modules=module_digests(stage.modules),
+        modules=module_digests({*reached_modules(stage.run.__module__), *stage.modules}),
         settings=settings.model_dump(mode="json"),
         tools=fingerprints(stage.tools),
     )

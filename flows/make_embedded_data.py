@@ -1,0 +1,40 @@
+"""The project's own data: synthetic speakers, a photograph that moves, and a studio set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+from pydantic import BaseModel
+
+from flows.outcome import Outcome
+from tasks.build.source_facts import SOURCE_CARD, SourceCard
+from tasks.make_embedded_clips import make_embedded_clips
+from tasks.make_embedded_studio import make_embedded_studio
+
+
+class MakeEmbeddedDataSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Where to."""
+
+    out: Path
+    """Folder to write to; made if absent."""
+
+
+class EmbeddedData(Outcome, frozen=True):
+    """Folders for build-dataset."""
+
+    clips: Path
+    """For --clips."""
+    studio: Path
+    """For --studio."""
+
+
+@flow(name="make-embedded-data")
+def make_embedded_data(settings: MakeEmbeddedDataSettings) -> EmbeddedData:
+    """Synthetic clips with ground truth beside them and a synthetic studio set; the same bytes every time."""
+    make_embedded_clips(settings.out)
+    make_embedded_studio(settings.out / "studio")
+    for folder, label in (("clips", "embedded clips"), ("studio", "embedded studio")):
+        card = SourceCard(label=label, synthetic=True, licence="CC0-1.0")
+        (settings.out / folder / SOURCE_CARD).write_text(card.model_dump_json() + "\n")
+    return EmbeddedData(clips=settings.out / "clips", studio=settings.out / "studio")

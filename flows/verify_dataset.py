@@ -1,0 +1,61 @@
+"""Check a dataset version against its digests, and recompute a sample of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+from pydantic import BaseModel, NonNegativeInt
+
+from flows.outcome import Outcome
+from tasks.build.recompute import Recomputation
+from tasks.engine.run_stage import RunSettings
+from tasks.store.blobs import Store
+from tasks.store.verify import Rerun, Verification, verify_version
+from tasks.store.versions import find_number, read_version
+
+
+class VerifyDatasetSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Which version, and how much to recompute."""
+
+    store: Path
+    """The store's folder."""
+    name: str
+    """The dataset's name."""
+    version: str | None = None
+    """A version's number or the start of its root; None = the latest."""
+    recompute: NonNegativeInt | Literal["all"] = 1
+    """Clips whose stages are run again and compared, the same ones every time."""
+    run: RunSettings = RunSettings()
+    """Limits of time and memory for each clip."""
+
+
+class VerifiedDataset(Outcome, frozen=True):
+    """What was checked and found."""
+
+    verified: Verification
+
+    @property
+    def exit_code(self) -> int:
+        """1 with any finding."""
+        return int(bool(self.verified.findings))
+
+
+@flow(name="verify-dataset")
+def verify_dataset(settings: VerifyDatasetSettings) -> VerifiedDataset:
+    """Hash everything a version holds again, recompute clips, and name the first stage that differs."""
+    store = Store(settings.store)
+    number = find_number(store, settings.name, version=settings.version)
+    sample = None if settings.recompute == "all" else settings.recompute
+    with tempfile.TemporaryDirectory() as folder:
+
+        def rerun(chosen: Sequence[str]) -> Rerun:
+            version = read_version(store, settings.name, number=number)
+            recomputation = Recomputation(store=store, version=version, run=settings.run)
+            return recomputation.rerun(chosen, scratch=Store.create(Path(folder)))
+
+        verified = verify_version(store, settings.name, number=number, recompute=rerun, sample=sample)
+    return VerifiedDataset(verified=verified)
