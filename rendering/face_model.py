@@ -90,4 +90,22 @@ def face_model_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> FaceMod
     for name, shape in expected.items():
         if numeric[name].shape != shape:
             raise ValueError(f"face model array {name} is {numeric[name].shape}, need {shape}")
+    _check_ids(numeric)
     return FaceModel(**numeric, **text)  # type: ignore[arg-type]
+
+
+def _check_ids(arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Ids name vertices and triangles that are there, and lengths are finite."""
+    vertices, triangles = len(arrays["mean"]), len(arrays["triangles"])
+    limits = {
+        "triangles": (0, vertices),
+        "skin_triangles": (0, triangles),
+        "landmark_triangles": (-1, triangles),
+    }
+    for name, (low, high) in limits.items():
+        ids = arrays[name]
+        if ids.dtype != np.int32 or (ids.size and not low <= int(ids.min()) <= int(ids.max()) < high):
+            raise ValueError(f"face model array {name} holds {ids.dtype} ids outside {low}..{high - 1}")
+    for name in ("mean", "identity_basis", "expression_basis", "landmark_barycentrics"):
+        if arrays[name].dtype != np.float32 or not np.isfinite(arrays[name]).all():
+            raise ValueError(f"face model array {name} is {arrays[name].dtype}, need finite float32")

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
-from rendering.face_mesh_points import FACE_OVAL, JAW, LEFT_EYE, LIPS_INNER, RIGHT_EYE
+from rendering.face_mesh_points import FACE_OVAL, JAW, LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 from rendering.face_model import Int32
 from rendering.landmark_views import inside_polygon
 
@@ -19,20 +20,27 @@ THROAT_MARGIN_M = 0.004
 
 
 def skin_from_outline(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray[np.bool_]:
-    """Triangles in front, within the face oval and outside eyes and inner lips: (F,).
+    """Triangles in front, within the face oval, outside the eyes and not on the inner side of the lips: (F,).
 
     Args:
         vertices: the mean mesh, (V, 3) m.
         triangles: (F, 3).
         landmark_points: (478, 3) m on it; NaN where not embedded.
     """
-    centers = vertices[triangles].mean(axis=1)
+    corners = vertices[triangles]
+    centers = corners.mean(axis=1)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     oval = _ring(landmark_points, FACE_OVAL)
-    grown = (oval - oval.mean(axis=0)) * OVAL_GROWTH + oval.mean(axis=0)
-    skin = inside_polygon(centers[:, :2], grown[:, :2]) & (centers[:, 2] < oval[:, 2].max())
-    for ring in (RIGHT_EYE, LEFT_EYE, LIPS_INNER):
+    # Contour points slide inwards on some cheeks; the face is convex, so their hull is its outline.
+    hull = oval[ConvexHull(oval[:, :2]).vertices, :2]
+    grown = (hull - hull.mean(axis=0)) * OVAL_GROWTH + hull.mean(axis=0)
+    skin = inside_polygon(centers[:, :2], grown) & (centers[:, 2] < oval[:, 2].max())
+    for ring in (RIGHT_EYE, LEFT_EYE):
         skin &= ~inside_polygon(centers[:, :2], _ring(landmark_points, ring)[:, :2])
-    return np.asarray(skin)
+    inner_side = normals[:, 2] > 0.0
+    return np.asarray(
+        skin & ~(inner_side & inside_polygon(centers[:, :2], _ring(landmark_points, LIPS_OUTER)[:, :2]))
+    )
 
 
 def throat(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray[np.bool_]:

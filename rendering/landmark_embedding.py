@@ -124,7 +124,7 @@ def _closest_barycentrics(point: Array, corners: Array) -> Array:
     best = np.concatenate([1 - inside.sum(axis=1, keepdims=True), inside], axis=1)
     outside = (best < 0).any(axis=1)
     best[outside] = _closest_on_edges(point, corners[outside])
-    return best
+    return np.asarray(best)
 
 
 def _closest_on_edges(point: Array, corners: Array) -> Array:

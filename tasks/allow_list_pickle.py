@@ -68,6 +68,13 @@ def _array_shell(kind: type, shape: tuple[int, ...], code: bytes | str) -> NDArr
     return np.ndarray(shape, np.dtype(code.decode("latin1") if isinstance(code, bytes) else code))
 
 
+def _from_buffer(data: bytes, kind: np.dtype[Any], shape: tuple[int, ...], order: str) -> NDArray[Any]:
+    """numpy's _frombuffer (pickle protocol 5), for numbers only."""
+    if kind.hasobject:
+        raise ValueError("the pickle holds an object array, only numbers are read")
+    return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
+
+
 def _scalar(kind: np.dtype[Any], data: bytes | str = b"") -> Any:
     if kind.hasobject:
         raise ValueError("the pickle holds an object scalar, only numbers are read")
@@ -96,6 +103,8 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _latin1,
     **{(core, "_reconstruct"): _array_shell for core in _NUMPY_CORES},
     **{(core, "scalar"): _scalar for core in _NUMPY_CORES},
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +27,14 @@ def load_face_model(path: Path) -> FaceModel:
     Raises:
         ValueError: not a native face model file; the message names what is missing.
     """
+    if not path.exists():
+        raise FileNotFoundError(f"no face model at {path}; make one with build-face-model")
     try:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("a single array")
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{path.name} is no face model file ({error}); make one with build-face-model"
         ) from error

@@ -61,7 +61,7 @@ TOP_MM = 112.0
 BOTTOM_ROW = -205.0
 
 
-ROW_STEP_MM = 3.0
+ROWS = 106
 
 
 class Skull:
@@ -75,7 +75,7 @@ class Skull:
         table_rows = np.append(table_rows, TOP_MM)
         squares = np.vstack([squares, np.zeros(len(ANGLES_DEG))])
         heights = np.vstack([heights, np.full(len(ANGLES_DEG), TOP_MM)])
-        rows = np.arange(BOTTOM_ROW, TOP_MM + 0.1, ROW_STEP_MM)
+        rows = np.linspace(BOTTOM_ROW, TOP_MM, ROWS)
         self._square = _surface(table_rows, squares, rows)
         self._height = _surface(table_rows, heights, rows)
 
@@ -98,6 +98,7 @@ class Skull:
 def _surface(table_rows: Array, table: Array, rows: Array) -> RectBivariateSpline:
     """Rows by a monotone spline (no overshoot at the chin), angles by a cubic one, mirrored at both ends."""
     fine = gaussian_filter1d(PchipInterpolator(table_rows, table)(rows), 1.2, axis=0, mode="nearest")
+    fine[[0, -1]] = table[[0, -1]]
     angles = np.radians(ANGLES_DEG)
     mirrored = np.concatenate([-angles[3:0:-1], angles, 2 * np.pi - angles[-2:-5:-1]])
     values = np.concatenate([fine[:, 3:0:-1], fine, fine[:, -2:-5:-1]], axis=1)
