@@ -77,7 +77,8 @@ class StageProgress:
     ) -> None:
         self._bars.stop()
         for stage in self._stages.values():
-            self._tell(stage)
+            if stage.clips:
+                self._tell(stage)
 
     def begin(self, stage: str, *, clips: int) -> None:
         """A stage starts on so many clips; said again, it gets that many more."""

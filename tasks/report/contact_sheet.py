@@ -78,7 +78,7 @@ def source_tile(frame: Image, crop_transform: Array, *, crop_px: int, side: int 
     corners = np.array([[0, 0, 1], [crop_px, 0, 1], [crop_px, crop_px, 1], [0, crop_px, 1]], dtype=np.float64)
     inside = (np.linalg.inv(crop_transform) @ corners.T)[:2].T
     margin = np.array([2 * side - width * scale, 2 * side - height * scale]) / 2
-    _draw_closed(fine, inside * scale + margin, (255, 255, 255), thickness=3)
+    _draw_closed(fine, inside * scale + margin, (255, 190, 40), thickness=4)
     return square_tile(fine, side=side)
 
 

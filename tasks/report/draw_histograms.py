@@ -128,7 +128,8 @@ def _lines(histogram: Histogram) -> list[Markup]:
 
 def _line(histogram: Histogram, value: float, label: str, class_: str, *, right: bool) -> Markup:
     x = _x(histogram, value)
-    right = right and x < WIDTH - RIGHT - 40
+    room = 6.0 * len(label)
+    right = (right and x < WIDTH - RIGHT - room) or x < LEFT + room
     return element(
         "g",
         element("line", x1=x, x2=x, y1=TOP - 14, y2=HEIGHT - BOTTOM, class_=class_),

@@ -35,6 +35,7 @@ def test_without_a_terminal_each_stage_is_one_line_told_when_it_is_done() -> Non
 def test_a_failed_build_still_says_how_far_it_came() -> None:
     stream = io.StringIO()
     with contextlib.suppress(OSError), StageProgress(stream) as progress:
+        progress.begin("undistort", clips=0)
         progress.begin("fit", clips=5)
         progress.advance("fit", clips=2)
         raise OSError("disk full")

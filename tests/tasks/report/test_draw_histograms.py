@@ -71,6 +71,12 @@ def test_labels_of_median_and_reference_stand_apart(make_row: MakeRow, reference
     assert sides == (("end", "start") if reference_first else ("start", "end"))
 
 
+def test_a_label_at_the_left_end_keeps_off_the_counts(make_row: MakeRow) -> None:
+    picture = drawn(histogram(make_row, "Source frame rate", source_fps=[25.0, 30.0]))
+    (label,) = [text for text in picture.iter("text") if text.get("class") == "reference-label"]
+    assert label.get("text-anchor") == "start"
+
+
 def test_a_reference_outside_the_figure_is_not_drawn(make_row: MakeRow) -> None:
     picture = drawn(histogram(make_row, "Face size", crop_size_px=[100.0, 120.0]))
     assert "reference-label" not in {text.get("class") for text in picture.iter("text")}
