@@ -74,6 +74,12 @@ def test_a_notch_at_the_edge_is_no_slit() -> None:
     assert not slits(surface, widest_px=4).any()
 
 
+def test_a_narrow_margin_around_the_face_is_outside() -> None:
+    surface = np.zeros((40, 60), bool)
+    surface[1:-1, 1:-1] = True
+    assert not slits(surface, widest_px=8).any()
+
+
 def test_filled_pixels_lie_on_the_plane_around_them() -> None:
     rows, columns = np.indices((40, 60))
     plane = (0.6 + 0.001 * rows + 0.0005 * columns).astype(np.float32)

@@ -8,6 +8,7 @@ import pytest
 from tasks.face_boxes import area, landmark_box, needs_new_window, overlap, window_around
 
 BOX = np.array([10.0, 20.0, 50.0, 80.0])
+GROWN, SHRUNK = np.add(BOX, [-9, -9, 9, 9]), np.add(BOX, [9, 9, -9, -9])
 
 
 def test_landmark_box_is_their_extent() -> None:
@@ -28,7 +29,15 @@ def test_window_is_a_square_of_whole_pixels_around_the_box() -> None:
 
 @pytest.mark.parametrize(
     ("box", "new"),
-    [(BOX, False), (BOX + 5, False), (BOX + 15, True), (BOX * 1.3, True), (BOX * 1.05, False)],
+    [
+        (BOX, False),
+        (BOX + 5, False),
+        (BOX + 15, True),
+        (BOX * 1.3, True),
+        (BOX * 1.05, False),
+        (GROWN, True),
+        (SHRUNK, True),
+    ],
 )
 def test_window_stays_until_the_face_leaves_it(box: np.ndarray, new: bool) -> None:
     assert needs_new_window(window_around(BOX, scale=2.0), box, scale=2.0) == new

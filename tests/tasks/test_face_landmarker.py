@@ -46,7 +46,7 @@ def test_finds_the_face_where_it_is(landmarker: FaceLandmarker, photo: np.ndarra
 
 
 @pytest.mark.parametrize(
-    ("scale", "width", "height"), [(1.0, 1280, 720), (0.8, 720, 1080), (2.0, 1500, 1100)]
+    ("scale", "width", "height"), [(1.0, 1280, 720), (0.8, 720, 1080), (3.5, 1400, 1200)]
 )
 def test_landmarks_are_in_pixels_of_the_frame(
     landmarker: FaceLandmarker, photo: np.ndarray, scale: float, width: int, height: int
@@ -65,6 +65,7 @@ def test_landmarks_are_in_pixels_of_the_frame(
 def test_z_has_the_scale_of_x(landmarker: FaceLandmarker, photo: np.ndarray) -> None:
     landmarks = landmarks_of(landmarker, photo)
     double = landmarks_of(landmarker, cv2.resize(photo, (1024, 1024)))
+    assert 0.4 < np.ptp(landmarks[:, 2]) / np.ptp(landmarks[:, 0]) < 1.2
     assert np.ptp(double[:, 2]) == pytest.approx(2 * np.ptp(landmarks[:, 2]), rel=0.1)
 
 
