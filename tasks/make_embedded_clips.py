@@ -77,7 +77,7 @@ TAKES = (
     ),
     Take(
         file_name="speaker_1.mp4", width=640, height=480, frame_rate=Fraction(30), sample_rate_hz=44_100,
-        focal_px=900.0, distance_m=0.62,
+        focal_px=900.0, distance_m=0.69,
         speaker=Speaker(seed=23, duration_s=3.2, yaw_deg=24.0, pitch_hz=205.0, smile=0.4),
         appearance=Appearance(
             skin=(0.72, 0.52, 0.43), lips=(0.58, 0.22, 0.23), hair=(0.30, 0.17, 0.08),
@@ -140,7 +140,7 @@ def _film(out: Path, take: Take) -> Path:
         rotation.as_matrix(),
         Rotation.from_rotvec(SHOULDERS_FOLLOW * performance.rotation).as_matrix(),
         performance.sway_m,
-        stands_m=np.array([0.0, 0.0, take.distance_m]),
+        stands_m=np.array([0.0, -0.015, take.distance_m]),
     )
     path = out / "clips" / take.file_name
     with TemporaryDirectory() as scratch:
