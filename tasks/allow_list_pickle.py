@@ -69,7 +69,7 @@ def _array_shell(kind: type, shape: tuple[int, ...], code: bytes | str) -> NDArr
 
 
 def _from_buffer(data: bytes, kind: np.dtype[Any], shape: tuple[int, ...], order: str) -> NDArray[Any]:
-    """numpy's _frombuffer (pickle protocol 5), for numbers only."""
+    """Numpy's _frombuffer (pickle protocol 5), for numbers only."""
     if kind.hasobject:
         raise ValueError("the pickle holds an object array, only numbers are read")
     return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")

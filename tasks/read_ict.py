@@ -22,7 +22,7 @@ NARROW_FACE_VERTICES = 6706
 CM_TO_M = 0.01
 # +y up, +z out of the face -> +y down, +z into the head (a half turn about x: winding stays).
 TO_CAMERA_AXES = np.array([1.0, -1.0, -1.0], np.float32)
-# Lids are few vertices that move little: without this weight 25 modes leave a blink 30 % open.
+# Lids are few vertices that move little: at weight 1 the 25 modes close a full blink to 77 %, at 8 to 93 %.
 LID_WEIGHT = 8.0
 LID_MOTION_M = 1e-3
 LID_SHAPES = ("eyeBlink", "eyeLookDown", "eyeWide")
