@@ -65,6 +65,7 @@ STAGE = Stage(
             )
         ),
         "rendering.camera",
+        "rendering.compiled",
         "rendering.face_mesh_points",
         "rendering.face_model",
     ),

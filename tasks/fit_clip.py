@@ -180,6 +180,7 @@ STAGE = Stage(
         "tasks.video_files",
         *(f"rendering.fitting.{name}" for name in FITTING_MODULES),
         "rendering.camera",
+        "rendering.compiled",
         "rendering.face_mesh_points",
         "rendering.face_model",
         "rendering.normals",

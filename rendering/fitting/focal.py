@@ -122,6 +122,7 @@ def _start(
     start = start_parameters(
         model,
         targets.points,
+        presence=targets.presence,
         focal_px=camera.focal_x_px,
         center=targets.center,
         identity_modes=identity_modes,

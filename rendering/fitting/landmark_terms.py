@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.compiled import compiled
 from rendering.face_model import FaceModel
 from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
@@ -86,7 +86,7 @@ class LandmarkTargets:
         return replace(self, points=self.points * np.array([1.0, 1.0, scale]))
 
 
-@numba.njit(cache=True, fastmath=True)
+@compiled
 def _point_rows(
     rows: Float32, turned: Float64, rotation: Float64, spin: Float64, position: Float64, focal: float,
     basis: Float32, expression: int,
@@ -128,7 +128,7 @@ def _point_rows(
     rows[2, shared + modes - expression] = focal * turned[2] / depth
 
 
-@numba.njit(cache=True)
+@compiled
 def _predict(turned: Float64, position: Float64, focal: float, center_x: float, center_y: float) -> Float64:
     """Image position and relative depth of rotated points: (L, 3) m -> (L, 3) px."""
     depth = np.exp(position[2])
@@ -141,7 +141,7 @@ def _predict(turned: Float64, position: Float64, focal: float, center_x: float, 
     return out
 
 
-@numba.njit(cache=True)
+@compiled
 def _facing_weights(points: Float64, normals: Float64, rotation: Float64, position: Float64) -> Float64:
     """Trust by view: 1 where the skin faces the camera, falling to 0.05 at the silhouette."""
     origin = rotation.T @ (np.exp(position[2]) * np.array([position[0], position[1], 1.0]))
@@ -153,7 +153,7 @@ def _facing_weights(points: Float64, normals: Float64, rotation: Float64, positi
     return weights
 
 
-@numba.njit(cache=True, fastmath=True)
+@compiled
 def _weigh(
     jacobian: Float32,
     pair_rows: Float32,
@@ -174,9 +174,10 @@ def _weigh(
         mean += np.float32(weight[row]) * jacobian[row, 2]
     mean /= np.float32(np.sum(weight))
     for pair in range(pairs.shape[0]):
+        upper, lower = pairs[pair]
+        root = np.float32(scales[2] * np.sqrt(min(weight[upper], weight[lower])))
         for axis in range(2):
-            upper, lower = jacobian[pairs[pair, 0], axis], jacobian[pairs[pair, 1], axis]
-            pair_rows[2 * pair + axis] = np.float32(scales[2]) * (upper - lower)
+            pair_rows[2 * pair + axis] = root * (jacobian[upper, axis] - jacobian[lower, axis])
     for row in range(jacobian.shape[0]):
         root = np.sqrt(weight[row])
         jacobian[row, 0] *= np.float32(root * scales[0])
@@ -184,7 +185,7 @@ def _weigh(
         jacobian[row, 2] = np.float32(root * scales[1]) * (jacobian[row, 2] - mean)
 
 
-@numba.njit(cache=True)
+@compiled
 def _accumulate(
     points: Float64, targets: Float64, normals: Float64, basis: Float32, pairs: NDArray[np.int32],
     rotations: Float64, positions: Float64, presence: Float64, noise: Float64, view: Float64, expression: int,

@@ -15,8 +15,10 @@ from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import LandmarkSettings
 from rendering.fitting.start import start_parameters
 
-POSE_RIDGE = 1e-6
+POSE_RIDGE = 1e-2
 """Keeps a frame without any landmark solvable."""
+DAMPING = 1e-5
+"""Levenberg-Marquardt: keeps frames with nearly worthless landmarks solvable in single precision."""
 
 
 LEAST_DEPTH_CORRELATION = 0.7
@@ -34,9 +36,13 @@ class Priors:
     """Second differences beyond this many standard deviations lose weight: heads do jerk, eyes blink."""
 
     def smoothness_weights(self, parameters: Parameters) -> Float64:
-        """Robust weights of the second differences (Cauchy), (N - 2, P)."""
-        square = second_differences(parameters.frame_vector()) ** 2 * self.smoothness
-        return np.asarray(self.smoothness / (1.0 + square / self.robust_scale**2))
+        """Robust weights of the second differences (Huber), (N - 2, P).
+
+        Huber's cost is convex: a jerk of the head is followed, a single frame that jumps and comes back,
+        which bends four times as much, is not.
+        """
+        bend = np.abs(second_differences(parameters.frame_vector())) * np.sqrt(self.smoothness)
+        return np.asarray(self.smoothness / np.maximum(1.0, bend / self.robust_scale))
 
 
 def eye_distance_px(landmarks: Float32) -> float:
@@ -75,10 +81,10 @@ def add_priors(
 ) -> None:
     """Add Gaussian priors on identity and expression, and the gradient of the temporal smoothness."""
     modes = parameters.expression.shape[1]
-    diagonal = np.full(equations.frame.shape[1], POSE_RIDGE)
-    diagonal[:modes] = priors.expression
-    index = np.arange(len(diagonal))
-    equations.frame[:, index, index] += diagonal.astype(np.float32)
+    index = np.arange(equations.frame.shape[1])
+    equations.frame[:, index, index] *= np.float32(1 + DAMPING)
+    equations.frame[:, index, index] += np.float32(POSE_RIDGE)
+    equations.frame[:, index[:modes], index[:modes]] += np.float32(priors.expression)
     equations.frame_gradient[:] += second_difference_gradient(parameters.frame_vector(), smoothness)
     equations.frame_gradient[:, :modes] += priors.expression * parameters.expression
     shared = np.arange(len(parameters.identity))
@@ -167,7 +173,12 @@ def fit_landmarks(
         targets: with the detector's depth scaled to the fit, or left out where it does not follow it.
     """
     start = start_parameters(
-        model, targets.points, focal_px=focal_px, center=targets.center, identity_modes=identity_modes
+        model,
+        targets.points,
+        presence=targets.presence,
+        focal_px=focal_px,
+        center=targets.center,
+        identity_modes=identity_modes,
     )
     targets = targets.with_depth_scale(depth_scale(model, targets, start))
     frames = len(targets.points)
@@ -180,12 +191,13 @@ def fit_landmarks(
         iterations=settings.key_iterations,
     )
     priors = clip_priors(model, frames=frames, settings=settings)
-    # the raw start jerks from frame to frame: smooth it once before believing that anything jerked
-    smooth = iterate(
-        model,
+    return (
+        iterate(
+            model,
+            targets,
+            replace(start, identity=known.identity),
+            priors=priors,
+            iterations=settings.iterations,
+        ),
         targets,
-        replace(start, identity=known.identity),
-        priors=replace(priors, robust_scale=np.inf),
-        iterations=1,
     )
-    return iterate(model, targets, smooth, priors=priors, iterations=settings.iterations - 1), targets

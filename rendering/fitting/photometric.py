@@ -123,13 +123,14 @@ class HeadNormals:
 def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
     """Square roots of the samples' weights, (N, K).
 
-    The noise is the clip's own (1.48 x median absolute residual): brightness counts for much where
-    albedo and smooth light explain the pictures, and for little where they do not.
+    The noise is the clip's own (1.48 x median absolute residual). What exceeds the least noise is the
+    model's error (glasses, highlights, hair), which neighbouring samples share: the number of
+    independent samples falls with it.
     """
     magnitude = np.abs(residual[sighting.weight > 0])
     spread = 1.4826 * float(np.median(magnitude)) if len(magnitude) else 0.0
     noise = max(settings.least_noise, spread)
-    share = settings.independent_samples / residual.shape[1]
+    share = settings.independent_samples / residual.shape[1] * settings.least_noise / noise
     cauchy = 1 / (1 + (residual / (settings.robust_scale * noise)) ** 2)
     return np.asarray(np.sqrt(share * sighting.weight * cauchy) / noise, dtype=np.float32)
 

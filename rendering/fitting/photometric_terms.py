@@ -8,16 +8,16 @@ projection's derivative; shading is held during a step and refreshed between ste
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.compiled import compiled
 from rendering.fitting.parameters import Float32, Float64
 from rendering.fitting.patches import Patches
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
 
 
-@numba.njit(cache=True, fastmath=True)
+@compiled
 def _bilinear(image: NDArray[np.uint8], x: float, y: float) -> float:
     column, row = int(x), int(y)
     a, b = x - column, y - row
@@ -26,7 +26,7 @@ def _bilinear(image: NDArray[np.uint8], x: float, y: float) -> float:
     return float((1 - b) * top + b * bottom) / 255.0
 
 
-@numba.njit(cache=True)
+@compiled
 def sample_frames(
     images: NDArray[np.uint8], points: Float64, rotations: Float64, positions: Float64, view: Float64,
     placing: Float64,
@@ -73,7 +73,7 @@ def sample_frames(
     return brightness, gradient
 
 
-@numba.njit(cache=True, fastmath=True)
+@compiled
 def brightness_normals(
     points: Float64, basis: Float32, rotations: Float64, positions: Float64, focal: float,
     residual: Float32, gradient: Float32, weight: Float32, expression: int,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from rendering.compiled import compiled
 
 Float64 = NDArray[np.float64]
 
 
-@numba.njit(cache=True)
+@compiled
 def skew(vector: Float64) -> Float64:
     """The matrix whose product with x is the cross product vector x x."""
     x, y, z = vector
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
-@numba.njit(cache=True)
+@compiled
 def rotation_matrix(vector: Float64) -> Float64:
     """Rodrigues' formula: rotation vector (3,) rad -> (3, 3)."""
     angle = np.sqrt(np.sum(vector * vector))
@@ -28,7 +29,7 @@ def rotation_matrix(vector: Float64) -> Float64:
     return matrix
 
 
-@numba.njit(cache=True)
+@compiled
 def right_jacobian(vector: Float64) -> Float64:
     """J with d(R x)/d vector = -R [x] J (Sola et al. 2018, eq. 143)."""
     angle = np.sqrt(np.sum(vector * vector))

@@ -14,38 +14,38 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
 
     noise: float = Field(default=0.02, gt=0)
     """Standard deviation of a landmark, as a part of the distance between the outer eye corners."""
-    depth_noise: float = Field(default=0.06, gt=0)
+    depth_noise: float = Field(default=0.1, gt=0)
     """Standard deviation of the detector's relative landmark depth, same unit."""
-    pair_noise: float = Field(default=0.006, gt=0)
+    pair_noise: float = Field(default=0.004, gt=0)
     """Standard deviation of a lid or lip distance, same unit: apertures are seen better than positions."""
-    robust_scale: float = Field(default=2.0, gt=0)
+    robust_scale: float = Field(default=3.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_landmarks: float = Field(default=36.0, gt=0)
+    independent_landmarks: float = Field(default=100.0, gt=0)
     """Neighbouring landmarks err together: all of a frame's count as this many independent ones."""
     independent_frames: float = Field(default=20.0, gt=0)
     """A landmark's bias is the same in all frames: for the identity a clip counts as this many frames."""
-    expression_acceleration: float = Field(default=0.5, gt=0)
+    expression_acceleration: float = Field(default=0.2, gt=0)
     """Standard deviation of an expression coefficient's second difference over frames."""
-    rotation_acceleration: float = Field(default=0.006, gt=0)
+    rotation_acceleration: float = Field(default=0.004, gt=0)
     """Likewise of the rotation, radians."""
-    shift_acceleration: float = Field(default=0.0015, gt=0)
+    shift_acceleration: float = Field(default=0.001, gt=0)
     """Likewise of the position across the view, as a part of the distance to the camera."""
-    distance_acceleration: float = Field(default=0.0006, gt=0)
+    distance_acceleration: float = Field(default=0.0004, gt=0)
     """Likewise of the logarithm of the distance to the camera: the noisiest direction."""
-    robust_acceleration: float = Field(default=2.0, gt=0)
-    """Second differences beyond this many standard deviations lose weight (Cauchy)."""
+    robust_acceleration: float = Field(default=0.8, gt=0)
+    """Second differences beyond this many standard deviations lose weight (Huber): heads do jerk."""
     key_frames: int = Field(default=24, ge=1)
     """Frames, evenly spread, on which the identity is first estimated."""
     key_iterations: int = Field(default=4, ge=1)
     """Gauss-Newton iterations on the key frames."""
-    iterations: int = Field(default=3, ge=2)
-    """Gauss-Newton iterations on all frames; the first takes no frame for a jerk."""
+    iterations: int = Field(default=3, ge=1)
+    """Gauss-Newton iterations on all frames."""
 
 
 class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """The photometric stage, which starts from the landmark stage and keeps its residuals."""
 
-    samples: int = Field(default=900, ge=50)
+    samples: int = Field(default=450, ge=50)
     """Skin vertices that are compared, about."""
     face_px: int = Field(default=128, ge=32)
     """Pictures are reduced until the face is at most this wide."""
@@ -57,11 +57,11 @@ class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_
     """Floor of the standard deviation of brightness (0..1) around the model, which each clip measures."""
     robust_scale: float = Field(default=2.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_samples: float = Field(default=144.0, gt=0)
-    """All of a frame's samples count as this many independent ones."""
-    least_facing: float = Field(default=0.3, ge=0, lt=1)
+    independent_samples: float = Field(default=250.0, gt=0)
+    """All of a frame's samples count as this many independent ones, at the least noise."""
+    least_facing: float = Field(default=0.2, ge=0, lt=1)
     """Samples seen at a smaller cosine than this are left out."""
-    iterations: int = Field(default=3, ge=1)
+    iterations: int = Field(default=6, ge=1)
     """Gauss-Newton iterations."""
     color_frames: int = Field(default=32, ge=4)
     """Frames, evenly spread, from which light, albedo and what hides the skin are estimated in colour."""

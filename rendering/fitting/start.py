@@ -9,6 +9,12 @@ from rendering.fitting.parameters import Float64, Parameters
 from rendering.fitting.rotations import rotation_vector
 
 
+MOST_MISFIT = 3.0
+"""A frame whose landmarks lie this many times the median off any face is no start."""
+MOST_LOG_DISTANCE = 0.4
+"""Nor is one whose face is this much larger or smaller than the median."""
+
+
 def _similarity(source: Float64, target: Float64) -> tuple[float, Float64, Float64]:
     """Umeyama 1991: scale, rotation and shift with target = scale * rotation @ source + shift."""
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
@@ -24,31 +30,39 @@ def start_parameters(
     model: LandmarkModel,
     points: Float64,
     *,
+    presence: Float64,
     focal_px: float,
     center: tuple[float, float],
     identity_modes: int,
 ) -> Parameters:
-    """Mean face, no expression; pose by similarity to the landmarks.
+    """Mean face, no expression; pose by similarity to the landmarks, or between the neighbours' poses.
 
     Args:
         model: landmarks of the face model.
         points: detected x, y and relative z, (N, L, 3) px.
+        presence: 0 where a frame's landmarks are not to be used, (N,).
         focal_px: focal length, crop px.
         center: principal point, crop px.
         identity_modes: how many.
     """
-    rotation = np.empty((len(points), 3))
-    position = np.empty((len(points), 3))
+    pose = np.empty((len(points), 6))
+    misfit = np.empty(len(points))
     for frame, target in enumerate(points):
         scale, matrix, shift = _similarity(model.mean, target)
-        rotation[frame] = rotation_vector(matrix)
+        pose[frame, :3] = rotation_vector(matrix)
         # weak perspective: scale = focal / z
-        position[frame, :2] = (shift[:2] - center) / focal_px
-        position[frame, 2] = np.log(focal_px / scale)
+        pose[frame, 3:5] = (shift[:2] - center) / focal_px
+        pose[frame, 5] = np.log(focal_px / scale)
+        misfit[frame] = np.std(target - scale * model.mean @ matrix.T - shift) / scale
+    wild = (presence == 0) | (misfit > MOST_MISFIT * np.median(misfit))
+    wild |= np.abs(pose[:, 5] - np.median(pose[:, 5])) > MOST_LOG_DISTANCE
+    good = np.flatnonzero(~wild)
+    for column in range(6 if len(good) else 0):
+        pose[wild, column] = np.interp(np.flatnonzero(wild), good, pose[good, column])
     return Parameters(
         identity=np.zeros(identity_modes),
         expression=np.zeros((len(points), model.expression_modes)),
-        rotation=rotation,
-        position=position,
+        rotation=pose[:, :3].copy(),
+        position=pose[:, 3:].copy(),
         log_focal=float(np.log(focal_px)),
     )

@@ -1,0 +1,117 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks, toy_clip
+
+from rendering.fitting.landmark_terms import landmark_model
+from rendering.fitting.landmarks_solver import depth_scale, fit_landmarks, landmark_targets
+from rendering.fitting.settings import LandmarkSettings
+
+EXACT = LandmarkSettings(
+    noise=0.0005,
+    depth_noise=0.005,
+    pair_noise=0.0005,
+    independent_landmarks=400,
+    independent_frames=1000,
+    key_iterations=8,
+    iterations=8,
+)
+
+
+def fit(face_model, landmarks, presence, settings=EXACT):
+    model = landmark_model(face_model)
+    targets = landmark_targets(model, landmarks, presence, camera=CAMERA, settings=settings)
+    parameters, _ = fit_landmarks(
+        model, targets, focal_px=CAMERA.focal_x_px, identity_modes=50, settings=settings
+    )
+    return parameters
+
+
+def test_recovers_what_the_model_made(face_model, clip):
+    fitted = fit(face_model, clip.landmarks, clip.presence)
+    assert fitted.rotation == pytest.approx(clip.parameters.rotation, abs=np.radians(0.4))
+    assert fitted.translation_m == pytest.approx(clip.parameters.translation_m, abs=0.003)
+    error_m = posed_vertices(face_model, fitted) - posed_vertices(face_model, clip.parameters)
+    error_m -= error_m.mean(axis=1, keepdims=True)
+    inside = np.abs(face_model.mean[:, :2]).max(axis=1) < 0.05
+    assert np.sqrt((error_m[:, inside] ** 2).mean()) < 0.0005
+
+
+def test_same_input_gives_the_same_bits(face_model, clip):
+    first, second = (fit(face_model, clip.landmarks, clip.presence) for _ in range(2))
+    assert first.identity.tobytes() == second.identity.tobytes()
+    assert first.frame_vector().tobytes() == second.frame_vector().tobytes()
+
+
+def test_corrupt_frames_do_not_move_good_ones(face_model, clip):
+    settings = LandmarkSettings()
+    spoilt = clip.landmarks.copy()
+    random = np.random.default_rng(3)
+    for frame in (6, 15):
+        spoilt[frame, :, :2] = random.uniform(100, 400, (478, 2))
+    clean = fit(face_model, clip.landmarks, clip.presence, settings)
+    robust = fit(face_model, spoilt, clip.presence, settings)
+    far = [0, 1, 2, 10, 11, 19, 20, 21, 22, 23]
+    shown = (
+        seen_landmarks(face_model, robust)[far, :468, :2] - seen_landmarks(face_model, clean)[far, :468, :2]
+    )
+    assert np.sqrt((shown**2).sum(axis=-1).mean()) < 1.0
+
+
+def test_absent_frames_follow_their_neighbours(face_model, clip):
+    settings = LandmarkSettings()
+    landmarks, presence = clip.landmarks.copy(), clip.presence.copy()
+    landmarks[10] = landmarks[3]
+    presence[10] = 0
+    fitted = fit(face_model, landmarks, presence, settings)
+    between = fitted.rotation[[9, 11]].mean(axis=0)
+    assert fitted.rotation[10] == pytest.approx(between, abs=np.radians(1))
+
+
+def test_noise_shakes_the_fit_less_than_the_landmarks(face_model, clip):
+    noise = np.random.default_rng(0).normal(scale=1.5, size=clip.landmarks.shape).astype(np.float32)
+    smooth = LandmarkSettings(rotation_acceleration=0.001, distance_acceleration=0.0001)
+    loose = LandmarkSettings(rotation_acceleration=10, distance_acceleration=10, expression_acceleration=100)
+    shaking = [
+        np.abs(np.diff(fit(face_model, clip.landmarks + noise, clip.presence, s).position[:, 2], 2)).mean()
+        for s in (smooth, loose)
+    ]
+    assert shaking[0] < 0.2 * shaking[1]
+
+
+def test_smoothing_leaves_a_linear_motion_alone(face_model):
+    still = toy_clip(face_model, frames=12, yaw_deg=0)
+    line = np.linspace(-0.2, 0.2, 12)[:, None] * np.array([0.2, 1.0, 0.1])
+    position = np.array([0.0, 0.0, np.log(0.7)]) + np.linspace(0, 1, 12)[:, None] * [0.03, 0.02, 0.05]
+    parameters = replace(
+        still.parameters,
+        rotation=line,
+        position=position,
+        expression=np.zeros_like(still.parameters.expression),
+    )
+    landmarks = seen_landmarks(face_model, parameters)
+    stiff = EXACT.model_copy(
+        update={"rotation_acceleration": 1e-5, "shift_acceleration": 1e-5, "distance_acceleration": 1e-5}
+    )
+    fitted = fit(face_model, landmarks, still.presence, stiff)
+    assert fitted.rotation == pytest.approx(line, abs=np.radians(0.4))
+    assert np.diff(fitted.position, axis=0) == pytest.approx(np.diff(position, axis=0), abs=1e-3)
+
+
+def test_depth_that_does_not_follow_the_face_is_not_used(face_model, clip):
+    model = landmark_model(face_model)
+
+    def scale(landmarks):
+        targets = landmark_targets(
+            model, landmarks, clip.presence, camera=CAMERA, settings=LandmarkSettings()
+        )
+        return depth_scale(model, targets, clip.parameters)
+
+    flat, wild = clip.landmarks.copy(), clip.landmarks.copy()
+    flat[..., 2] = 0
+    wild[..., 2] = np.random.default_rng(0).normal(size=wild.shape[:2]) * 30
+    assert scale(clip.landmarks) == pytest.approx(1, abs=0.05)
+    assert scale(clip.landmarks * np.array([1, 1, 0.5], np.float32)) == pytest.approx(2, abs=0.1)
+    assert scale(flat) == 0
+    assert scale(wild) == 0
