@@ -74,8 +74,8 @@ def run(stage_input: StageInput, settings: CropSettings) -> StageOutput:
     write_video(video, crops(), profile="crop")
     np.savez(points, **{**part, "landmarks": cropped_landmarks(part["landmarks"], transform)})
     values: dict[str, Json] = {
-        "crop_first_frame": first,
-        "crop_frames": count,
+        "first_frame": first,
+        "frames": count,
         "frame_width": width,
         "frame_height": height,
         "crop_size_px": float(chosen.square.side),
