@@ -153,7 +153,6 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=CropSettings,
-    modules=("tasks.crop_clip", "tasks.face_boxes", "tasks.video_files", "rendering.crop_square"),
     tools=("ffmpeg", "opencv-contrib-python", "numpy"),
     inputs=("video", "landmarks"),
     outputs=("crop", "crop_landmarks"),

@@ -225,13 +225,6 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=LandmarkSettings,
-    modules=(
-        "tasks.detect_landmarks",
-        "tasks.watch_face",
-        "tasks.face_landmarker",
-        "tasks.face_boxes",
-        "tasks.clip_parts",
-    ),
     tools=("ffmpeg", "mediapipe", "opencv-contrib-python", "numpy"),
     inputs=("video",),
     outputs=("landmarks",),

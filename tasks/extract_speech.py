@@ -52,7 +52,6 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=SpeechSettings,
-    modules=("tasks.extract_speech", "tasks.speech_model_files", "tasks.video_files", "model.speech"),
     tools=("torch", "transformers", "numpy"),
     inputs=("audio",),
     outputs=("speech",),

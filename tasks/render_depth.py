@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from rendering.camera import Camera
 from rendering.depth_map import DepthScale
 from rendering.face_model import FaceModel
-from rendering.rasterize import empty_raster
+from rendering.rasterize import Backend, empty_raster
 from rendering.skin_surface import SkinMesh, SkinPicture, SkinSettings, skin_mesh, skin_picture
 from tasks.face_model_files import load_face_model
 from tasks.reasons import Reason, Rejected
@@ -229,16 +229,8 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=DepthSettings,
-    modules=(
-        "tasks.render_depth",
-        "tasks.video_files",
-        "rendering.skin_surface",
-        "rendering.depth_map",
-        "rendering.camera",
-        "rendering.face_model",
-        "rendering.rasterize",
-        "rendering.rasterize_numba",
-    ),
+    # loaded by name
+    modules=tuple(f"rendering.rasterize_{backend}" for backend in get_args(Backend)),
     tools=("ffmpeg", "numba", "opencv-contrib-python", "numpy"),
     inputs=(),
     outputs=("depth", "mask"),
