@@ -106,7 +106,7 @@ def test_a_part_past_the_end_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("profile", "damage"),
-    [("crop", "cut"), ("crop", "hole"), ("depth", "cut"), ("depth", "hole"), ("depth", "bit")],
+    [("crop", "cut"), ("crop", "hole"), ("depth", "cut"), ("depth", "hole")],
 )
 def test_damage_is_found(tmp_path: Path, profile: video_files.Profile, damage: str) -> None:
     path = tmp_path / ("v.mkv" if profile == "depth" else "v.mp4")
@@ -114,14 +114,21 @@ def test_damage_is_found(tmp_path: Path, profile: video_files.Profile, damage: s
     write_video(path, frames, profile=profile)
     if damage == "cut":
         cut(path, keep=0.6)
-    elif damage == "hole":
-        punch(path, at=0.4, share=0.2)
     else:
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 4
-        path.write_bytes(bytes(content))
+        punch(path, at=0.4, share=0.2)
     with pytest.raises(MediaFileError):
         list(read_frames(path, pixel_format="gray16le" if profile == "depth" else "rgb24"))
+
+
+@pytest.mark.parametrize("at", [0.31, 0.5, 0.73, 0.9])
+def test_a_flipped_bit_of_depth_is_found(tmp_path: Path, at: float) -> None:
+    path = tmp_path / "v.mkv"
+    write_video(path, depths(12), profile="depth")
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * at)] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(MediaFileError, match="CRC"):
+        list(read_frames(path, pixel_format="gray16le"))
 
 
 def test_reading_can_stop_early(tmp_path: Path) -> None:
@@ -144,13 +151,17 @@ def test_frames_must_be_alike_and_some(tmp_path: Path) -> None:
 
 
 def test_a_frame_source_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    def frames() -> Iterator[NDArray[np.uint8]]:
-        yield np.zeros((8, 8), np.uint8)
+    path = tmp_path / "v.mkv"
+
+    def frames() -> Iterator[NDArray[np.uint16]]:
+        random = np.random.default_rng(0)
+        while not path.exists() or path.stat().st_size == 0:
+            yield random.integers(0, 65536, (256, 256)).astype(np.uint16)
         raise RuntimeError("lost")
 
     with pytest.raises(RuntimeError, match="lost"):
-        write_video(tmp_path / "v.mkv", frames(), profile="mask")
-    assert not (tmp_path / "v.mkv").exists()
+        write_video(path, frames(), profile="depth")
+    assert not path.exists()
 
 
 def test_what_ffmpeg_cannot_write_is_an_error(tmp_path: Path) -> None:
