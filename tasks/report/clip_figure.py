@@ -23,6 +23,9 @@ from tasks.report.facts import ClipFiles
 from tasks.report.waveform import Track, draw_track, mouth_opening
 from tasks.video_files import SAMPLES_PER_FRAME, PixelFormat, read_audio, read_frames
 
+Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
+"""Camera-space vertices of the shown frames, (K, V, 3) m, and the triangles of the skin, (S, 3)."""
+
 COLUMNS = 6
 CROP_PX = 512
 TRACK_WIDTH = 1056.0
@@ -53,7 +56,7 @@ def build_clip_figure(row: ManifestRow, files: ClipFiles) -> ClipFigure:
     """Draw one published row; what it has no file for is left out."""
     shown = contact_sheet.shown_frames(row.frames or 1, COLUMNS)
     fps = row.fps
-    columns = tuple(f"{(k + 0.5) / fps:.2f} s" if fps else f"view {k + 1}" for k in shown)
+    columns = tuple(f"{(k + 0.5) / fps:.2f} s" if fps else f"frame {k + 1}" for k in shown)
     crops = _read_chosen(files["crop"], shown, "rgb24")
     strips = (
         _source_strip(row, files, shown),
@@ -100,17 +103,34 @@ def _landmark_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequ
 def _mesh_strip(
     row: ManifestRow, files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]
 ) -> Strip | None:
-    if "fit" not in files or "face_model" not in files or row.camera_matrix is None:
+    mesh = _captured_mesh(files, shown) or _fitted_mesh(files, shown)
+    if mesh is None or row.camera_matrix is None:
         return None
-    face_model = _face_model(files["face_model"])
-    triangles = np.ascontiguousarray(face_model.triangles[face_model.skin_triangles])
+    posed, triangles = mesh
     camera = _camera(row.camera_matrix)
-    posed = posed_vertices(face_model, files["fit"], shown)
     tiles = [
         contact_sheet.mesh_tile(crop, vertices, triangles, camera)
         for crop, vertices in zip(crops, posed, strict=True)
     ]
     return Strip(label="mesh", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+
+
+def _captured_mesh(files: ClipFiles, shown: Sequence[int]) -> Mesh | None:
+    """The registered mesh of a studio capture."""
+    if "capture" not in files:
+        return None
+    with np.load(files["capture"], allow_pickle=False) as arrays:
+        skin = np.ascontiguousarray(arrays["triangles"][arrays["skin_triangles"]])
+        return arrays["vertices"][list(shown)], skin
+
+
+def _fitted_mesh(files: ClipFiles, shown: Sequence[int]) -> Mesh | None:
+    """The face model in the poses of the fit."""
+    if "fit" not in files or "face_model" not in files:
+        return None
+    face_model = _face_model(files["face_model"])
+    skin = np.ascontiguousarray(face_model.triangles[face_model.skin_triangles])
+    return posed_vertices(face_model, files["fit"], shown), skin
 
 
 def _depth_strip(

@@ -40,7 +40,8 @@ def build_report(
         max_clips: Clips with pictures; the others are listed by name.
     """
     published = [row for row in rows if row.status == "published"]
-    chosen = choose_clips(published, max_clips)
+    # Moving clips first.
+    chosen = sorted(choose_clips(published, max_clips), key=lambda row: row.kind == "studio")
     shown = {row.clip_id for row in chosen}
     page = _environment().get_template("report.html.j2")
     return page.render(

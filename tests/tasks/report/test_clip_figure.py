@@ -74,6 +74,26 @@ def test_a_pose_turns_about_the_head_and_then_moves_it(face_model: FaceModel, tm
     assert turned == pytest.approx(np.stack([0.1 - y, x, z + 2], axis=-1), abs=1e-6)
 
 
+def test_a_capture_shows_its_registered_mesh(
+    make_row: MakeRow, clip_files: ClipPaths, face_model: FaceModel, tmp_path: Path
+) -> None:
+    np.savez(
+        tmp_path / "capture.npz",
+        vertices=face_model.mean[None] + np.float32([0, 0, 0.6]),
+        triangles=face_model.triangles,
+        skin_triangles=face_model.skin_triangles,
+    )
+    row = make_row("S1/smile", kind="studio", fps=None, frames=1)
+    captured = build_clip_figure(row, {"crop": clip_files["crop"], "capture": tmp_path / "capture.npz"})
+    fitted = build_clip_figure(make_row(frames=1), clip_files)
+    meshes = [
+        strip.tiles for figure in (captured, fitted) for strip in figure.strips if strip.label == "mesh"
+    ]
+    assert len(meshes) == 2
+    assert meshes[0] == meshes[1]
+    assert captured.track is None
+
+
 def test_a_clip_of_fewer_frames_than_columns_shows_each_once(
     make_row: MakeRow, clip_files: ClipPaths
 ) -> None:

@@ -151,7 +151,7 @@ def test_a_studio_capture_has_no_time_axis(
     files = {role: clip_files[role] for role in ("crop", "depth", "mask")}
     page = build_report([row], facts, lambda _: files)
     assert b"Sound and mouth" not in page
-    assert b"depth at view 3" in page
+    assert b"depth at frame 3" in page
     assert b"Talking-head clips" not in page
 
 
