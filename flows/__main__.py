@@ -14,10 +14,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import CliApp
 
 from flows.outcome import Outcome
-from tasks.engine.schedule import server_configured
+from tasks.engine.schedule import call_flow
 
 FLOWS = (
     "demo",
+    "make-embedded-data",
     "build-face-model",
     "build-dataset",
     "verify-dataset",
@@ -37,11 +38,6 @@ def find_flow(name: str) -> Flow[[BaseModel], Outcome]:
     return flow
 
 
-def run_flow(flow: Flow[[BaseModel], Outcome], settings: BaseModel) -> Outcome:
-    """Run a flow: as a Prefect flow run where a server is configured, as a plain function otherwise."""
-    return flow(settings) if server_configured() else flow.fn(settings)
-
-
 def main() -> None:
     """Read `<flow> <its settings as flags>` from the command line and run that flow."""
     name, *flags = sys.argv[1:] or ["--help"]
@@ -53,7 +49,7 @@ def main() -> None:
     settings_type: type[BaseModel] = get_type_hints(flow.fn)["settings"]
     sys.argv[0] = f"portrait-rgbd {name}"
     try:
-        outcome = run_flow(flow, CliApp.run(settings_type, cli_args=flags))
+        outcome = call_flow(flow, CliApp.run(settings_type, cli_args=flags))
     except ValidationError as invalid:
         sys.exit("\n".join(_complaint(error) for error in invalid.errors()))
     except (OSError, ValueError, LookupError) as fault:

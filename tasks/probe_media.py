@@ -103,6 +103,7 @@ STAGE = Stage(
     tools=("ffmpeg",),
     inputs=("source",),
     outputs=("plan",),
+    reads=("source_start_s", "source_end_s"),
 )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from prefect import Task
+from prefect import Flow, Task
 from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
+S = TypeVar("S")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -27,6 +28,11 @@ class Result(Protocol[T_co]):
 def server_configured() -> bool:
     """Whether a Prefect server is named by PREFECT_API_URL or the active profile."""
     return bool(get_current_settings().api.url)
+
+
+def call_flow(flow: Flow[[S], T], settings: S) -> T:
+    """Run a flow: as a Prefect flow run where a server is configured, as a plain function otherwise."""
+    return flow(settings) if server_configured() else flow.fn(settings)
 
 
 class Schedule:
