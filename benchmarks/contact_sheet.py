@@ -44,7 +44,7 @@ def make_clip(folder: Path) -> ClipFiles:
     write_video(folder / "video.mp4", crops, profile="source")
     write_video(folder / "depth.mkv", [stored] * FRAMES, profile="depth")
     write_video(folder / "mask.mkv", [np.uint8(255 * (stored > 0))] * FRAMES, profile="mask")
-    write_audio(folder / "audio.wav", random.integers(-9000, 9000, FRAMES * 640).astype(np.int16))
+    write_audio(folder / "clip_audio.wav", random.integers(-9000, 9000, FRAMES * 640).astype(np.int16))
     landmarks = random.uniform(150, 350, (FRAMES, 478, 3)).astype(np.float32)
     np.savez(folder / "crop_landmarks.npz", landmarks=landmarks)
     np.savez(

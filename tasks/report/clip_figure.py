@@ -21,7 +21,7 @@ from tasks.report import contact_sheet
 from tasks.report.color_bar import draw_color_bar
 from tasks.report.facts import ClipFiles
 from tasks.report.waveform import Track, draw_track, mouth_opening
-from tasks.video_files import SAMPLES_PER_FRAME, PixelFormat, read_audio, read_frames
+from tasks.video_files import PixelFormat, read_audio, read_frames
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Camera-space vertices of the shown frames, (K, V, 3) m, and the triangles of the skin, (S, 3)."""
@@ -172,15 +172,10 @@ def _track(row: ManifestRow, files: ClipFiles, shown: Sequence[int], fps: float)
     mouth = mouth_opening(_load_landmarks(files["crop_landmarks"])) if "crop_landmarks" in files else None
     return Track(
         duration_s=frames / fps,
-        samples=_sound(row, files["audio"]) if "audio" in files else None,
+        samples=read_audio(files["clip_audio"]) if "clip_audio" in files else None,
         mouth=mouth,
         shown_s=tuple((k + 0.5) / fps for k in shown),
     )
-
-
-def _sound(row: ManifestRow, audio: Path) -> NDArray[np.int16]:
-    first, frames = row.first_frame or 0, row.frames or 1
-    return read_audio(audio, start=first * SAMPLES_PER_FRAME, count=frames * SAMPLES_PER_FRAME)
 
 
 def _read_chosen(path: Path, indices: Sequence[int], pixel_format: PixelFormat) -> list[NDArray[Any]]:

@@ -116,7 +116,7 @@ def clip_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     masks = [np.where(surface, 255, 0).astype(np.uint8) for _ in range(FRAMES)]
     write_video(folder / "mask.mkv", masks, profile="mask")
     tone = np.sin(np.arange(FRAMES * 640) / 20.0) * 8000
-    write_audio(folder / "audio.wav", tone.astype(np.int16))
+    write_audio(folder / "clip_audio.wav", tone.astype(np.int16))
     random = np.random.default_rng(0)
     landmarks = random.uniform(150, 350, (FRAMES, 478, 3)).astype(np.float32)
     np.savez(folder / "crop_landmarks.npz", landmarks=landmarks)

@@ -38,15 +38,15 @@ def test_all_strips_have_one_picture_for_each_shown_moment(make_row: MakeRow, cl
 
 
 @pytest.mark.parametrize(
-    "missing", ["video", "crop_landmarks", "fit", "depth", "mask", "audio", "face_model"]
+    "missing", ["video", "crop_landmarks", "fit", "depth", "mask", "clip_audio", "face_model"]
 )
 def test_what_has_no_file_is_left_out(make_row: MakeRow, clip_files: ClipPaths, missing: str) -> None:
     files = {role: path for role, path in clip_files.items() if role != missing}
     figure = build_clip_figure(make_row(), files)
     gone = {"video": "source", "crop_landmarks": "landmarks", "fit": "mesh", "face_model": "mesh"}
     assert gone.get(missing, missing) not in {strip.label for strip in figure.strips}
-    assert len(figure.strips) == (6 if missing == "audio" else 5)
-    assert ("no sound" in str(figure.track)) == (missing == "audio")
+    assert len(figure.strips) == (6 if missing == "clip_audio" else 5)
+    assert ("no sound" in str(figure.track)) == (missing == "clip_audio")
 
 
 def test_the_source_is_shown_from_where_the_published_part_begins(
