@@ -228,6 +228,18 @@ def test_saving_keeps_weights_layout_and_classes(video, net, tmp_path):
     assert plain.state_dict().keys() == video.state_dict().keys()
 
 
+def test_an_adapter_without_mid_block_has_one_place_less(joint, net):
+    """AnimateDiff v1 and v3."""
+    config = {**untrained_motion_adapter(joint).config, "use_motion_mid_block": False}
+    video = video_denoiser(joint, MotionAdapter.from_config(config), zero_output=False)
+    with torch.no_grad():
+        features = motion_features(net, given(), noisy()[2])
+    plain = gradients(video, features, checkpoint=False)
+    recomputed = gradients(video, features, checkpoint=True)
+    assert not any(name.startswith("mid_block.motion") for name in plain)
+    assert all(torch.equal(plain[name], recomputed[name]) for name in plain)
+
+
 def test_only_the_motion_modules_train(video):
     freeze_all_but_motion(video)
     trained = {name for name, parameter in video.named_parameters() if parameter.requires_grad}
