@@ -35,7 +35,7 @@ def run(stage_input: StageInput, settings: Nothing) -> StageOutput:
         raise Rejected(Reason.NO_FACE, "no face in 100 frames")
     if order[0] == "chatter":
         os.write(1, b"native chatter\n")
-        print("python chatter")
+        print("python chatter")  # noqa: T201
     result = stage_input.scratch / "out"
     result.write_text(" ".join(order) + stage_input.values.get("suffix", ""))
     return StageOutput(files={"result": result}, values={"words": len(order)})
