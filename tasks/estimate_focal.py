@@ -60,7 +60,14 @@ STAGE = Stage(
         *(
             f"rendering.fitting.{name}"
             for name in (
-                *("arrow_solver", "focal", "landmark_groups", "landmark_terms", "landmarks_solver"),
+                *(
+                    "arrow_solver",
+                    "contour",
+                    "focal",
+                    "landmark_groups",
+                    "landmark_terms",
+                    "landmarks_solver",
+                ),
                 *("parameters", "rotations", "settings", "start"),
             )
         ),
@@ -68,6 +75,7 @@ STAGE = Stage(
         "rendering.compiled",
         "rendering.face_mesh_points",
         "rendering.face_model",
+        "rendering.normals",
     ),
     tools=("numba", "numpy", "scipy"),
     inputs=("landmarks", "face_model"),

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.inliers import vertex_inliers
-from rendering.fitting.landmark_groups import apertures
+from rendering.fitting.landmark_groups import EYE_CORNERS, apertures
 from rendering.fitting.landmark_terms import LandmarkModel, landmark_model
-from rendering.fitting.landmarks_solver import clip_priors, eye_distance_px, fit_landmarks, landmark_targets
+from rendering.fitting.landmarks_solver import clip_priors, fit_landmarks, landmark_targets
 from rendering.fitting.parameters import Float32, Parameters, chunks
 from rendering.fitting.patches import Patches
 from rendering.fitting.photometric import Sighting, look, refine, skin_appearance
@@ -161,8 +161,14 @@ def frame_figures(
         turn[1:-1] = np.linalg.norm(np.diff(parameters.rotation, 2, axis=0), axis=1)
     photometric = np.zeros(len(landmarks)) if sighting is None else sighting.frame_errors()
     return FrameFigures(
-        landmark_error=(np.sqrt(square) / eye_distance_px(landmarks)).astype(np.float32),
+        landmark_error=(np.sqrt(square) / image_eye_distance_px(landmarks)).astype(np.float32),
         photometric_error=photometric.astype(np.float32),
         expression_energy=(parameters.expression**2).mean(axis=1).astype(np.float32),
         turn_deg=np.degrees(turn).astype(np.float32),
     )
+
+
+def image_eye_distance_px(landmarks: Float32) -> float:
+    """Mean distance of the outer eye corners in the image, the usual unit of landmark errors."""
+    right, left = EYE_CORNERS
+    return float(np.linalg.norm(landmarks[:, right, :2] - landmarks[:, left, :2], axis=-1).mean())

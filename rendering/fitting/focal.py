@@ -127,8 +127,7 @@ def _start(
         center=targets.center,
         identity_modes=identity_modes,
     )
-    # the detector's own depth assumes a perspective of its own: it would pull the focal length there
-    targets = targets.with_depth_scale(0)
+    targets = targets.points_alone()
     priors = key_priors(model, frames=len(chosen), settings=settings.landmarks)
     parameters = iterate(model, targets, start, priors=priors, iterations=settings.landmarks.key_iterations)
     trust = min(1.0, settings.landmarks.independent_frames / len(chosen))

@@ -19,6 +19,8 @@ from rendering.shading import sh_basis
 
 DARK_BY_NATURE = LEFT_BROW + RIGHT_BROW + LEFT_EYE + RIGHT_EYE + LIPS_OUTER
 LEAST_FACING = 0.35
+LEAST_CHANGE = 0.01
+"""Relative brightness changes below this are the sensor's, not unrest."""
 LEAST_SIGHTINGS = 3
 """Vertices seen in fewer frames are taken for skin."""
 
@@ -54,7 +56,7 @@ def _inlier(ratio: Float64, settings: InlierSettings) -> Float64:
     tint = (typical - skin) - (typical - skin).mean(axis=1, keepdims=True)
     color = np.linalg.norm(tint, axis=1) / settings.color_change
     change = np.nanmedian(np.abs(ratio - typical).mean(axis=2), axis=0)
-    unrest = change / np.median(change) / settings.unrest
+    unrest = change / max(float(np.median(change)), LEAST_CHANGE) / settings.unrest
     worst = np.maximum(np.maximum(darkness, color), unrest)
     return np.asarray(1 / (1 + np.exp(np.clip((worst - 1) / settings.softness, -50, 50))))
 

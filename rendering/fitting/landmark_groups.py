@@ -15,6 +15,9 @@ MESH_LANDMARKS = 468
 SIDES = (34, 227, 137, 177, 215, 138, 264, 447, 366, 401, 435, 367)
 """The ring inside the oval, from temple to jaw angle: like the oval it slides when the head turns."""
 
+FOREHEAD = (151, 108, 69, 104, 68, 71, 337, 299, 333, 298, 301)
+"""The row above the brows: the detector guesses it, under a fringe too, and no feature pins it down."""
+
 LID_PAIRS = RIGHT_LID_PAIRS + LEFT_LID_PAIRS
 LIP_PAIRS = (*INNER_LIP_PAIRS, (81, 178), (311, 402))
 
@@ -25,7 +28,7 @@ EYE_CORNERS = (33, 263)
 def used_landmarks(landmark_triangles: NDArray[np.int32]) -> NDArray[np.int32]:
     """Ids of the landmarks that the fit compares point by point: embedded ones inside the face oval."""
     embedded = np.flatnonzero(landmark_triangles[:MESH_LANDMARKS] >= 0)
-    return np.setdiff1d(embedded, FACE_OVAL + SIDES).astype(np.int32)
+    return np.setdiff1d(embedded, FACE_OVAL + SIDES + FOREHEAD).astype(np.int32)
 
 
 def pair_distances(

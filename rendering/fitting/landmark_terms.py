@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from rendering.compiled import compiled
 from rendering.face_model import FaceModel
+from rendering.fitting.contour import ContourModel, add_contour, contour_model
 from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
+from rendering.normals import vertex_normals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class LandmarkModel:
     """Outward surface normals of the mean face, (L, 3)."""
     pairs: NDArray[np.int32]
     """Rows of upper and lower lid and lip points, (K, 2)."""
+    contour: ContourModel
+    """The jaw line, whose landmarks are not points of the skin."""
     expression_modes: int
 
     def points(self, parameters: Parameters) -> Float64:
@@ -54,6 +58,7 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
         basis=np.ascontiguousarray(np.einsum("lk,mlkc->lcm", weights, basis[:, corners]), dtype=np.float32),
         normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
         pairs=np.array(pairs, dtype=np.int32).reshape(-1, 2),
+        contour=contour_model(face_model, vertex_normals(face_model.mean[None], face_model.triangles)[0]),
         expression_modes=len(face_model.expression_basis),
     )
 
@@ -64,11 +69,14 @@ class LandmarkTargets:
 
     points: Float64
     """(N, L, 3): x, y in crop px; z relative depth in the same unit, times the clip's depth scale."""
+    jaw: Float64
+    """Contour landmarks, (N, J, 2) px."""
     center: tuple[float, float]
     """Principal point, crop px."""
     point_sigma_px: float
     depth_sigma_px: float
     pair_sigma_px: float
+    contour_sigma_px: float
     robust_scale: float
     share: float
     """Weight of a frame's landmarks: independent landmarks / landmarks."""
@@ -77,7 +85,11 @@ class LandmarkTargets:
 
     def frames(self, part: NDArray[np.intp]) -> LandmarkTargets:
         """Some of the frames."""
-        return replace(self, points=self.points[part], presence=self.presence[part])
+        return replace(self, points=self.points[part], jaw=self.jaw[part], presence=self.presence[part])
+
+    def points_alone(self) -> LandmarkTargets:
+        """Without the detector's depth, whose perspective is its own, and without the jaw line."""
+        return replace(self, depth_sigma_px=np.inf, contour_sigma_px=np.inf)
 
     def with_depth_scale(self, scale: float) -> LandmarkTargets:
         """The detector's depth times a factor; 0 = its depth is not used."""
@@ -222,7 +234,7 @@ def _accumulate(
 def add_landmarks(
     equations: NormalEquations, model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters
 ) -> Float32:
-    """Add the landmark, depth and pair residuals; returns the landmarks' robust weights, (N, L)."""
+    """Add the landmark, depth, pair and jaw line residuals; returns the landmarks' robust weights, (N, L)."""
     point_px, depth_px, pair_px = targets.point_sigma_px, targets.depth_sigma_px, targets.pair_sigma_px
     noise = np.array([targets.share, targets.robust_scale, 1 / point_px, 1 / depth_px, 1 / pair_px])
     view = np.array([np.exp(parameters.log_focal), *targets.center])
@@ -243,4 +255,15 @@ def add_landmarks(
             model.expression_modes,
         )
         equations.add(part, normals)
+    add_contour(
+        equations,
+        model.contour,
+        parameters,
+        targets=targets.jaw,
+        presence=targets.presence,
+        center=targets.center,
+        sigma_px=targets.contour_sigma_px,
+        robust_scale=targets.robust_scale,
+        share=targets.share,
+    )
     return robust

@@ -104,10 +104,12 @@ def landmark_targets(
     unit = eye_distance_px(landmarks)
     return LandmarkTargets(
         points=landmarks[:, model.ids].astype(np.float64),
+        jaw=landmarks[:, model.contour.ids, :2].astype(np.float64),
         center=(camera.center_x_px, camera.center_y_px),
         point_sigma_px=settings.noise * unit,
         depth_sigma_px=settings.depth_noise * unit,
         pair_sigma_px=settings.pair_noise * unit,
+        contour_sigma_px=settings.contour_noise * unit,
         robust_scale=settings.robust_scale,
         share=settings.independent_landmarks / len(model.ids),
         presence=presence.astype(np.float64),

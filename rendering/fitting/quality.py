@@ -18,7 +18,7 @@ class FrameFigures:
     """What says whether a frame was tracked; every array is (N,)."""
 
     landmark_error: NDArray[np.float32]
-    """rms distance of the used landmarks / distance of the outer eye corners."""
+    """rms distance of the used landmarks / mean image distance of the outer eye corners."""
     photometric_error: NDArray[np.float32]
     """Mean absolute grey difference on the visible skin, 0..1; 0 without the photometric stage."""
     expression_energy: NDArray[np.float32]

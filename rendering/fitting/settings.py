@@ -18,9 +18,11 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Standard deviation of the detector's relative landmark depth, same unit."""
     pair_noise: float = Field(default=0.004, gt=0)
     """Standard deviation of a lid or lip distance, same unit: apertures are seen better than positions."""
+    contour_noise: float = Field(default=0.02, gt=0)
+    """Standard deviation of the jaw line across itself, same unit."""
     robust_scale: float = Field(default=3.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_landmarks: float = Field(default=100.0, gt=0)
+    independent_landmarks: float = Field(default=120.0, gt=0)
     """Neighbouring landmarks err together: all of a frame's count as this many independent ones."""
     independent_frames: float = Field(default=20.0, gt=0)
     """A landmark's bias is the same in all frames: for the identity a clip counts as this many frames."""
@@ -57,7 +59,7 @@ class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_
     """Floor of the standard deviation of brightness (0..1) around the model, which each clip measures."""
     robust_scale: float = Field(default=2.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_samples: float = Field(default=250.0, gt=0)
+    independent_samples: float = Field(default=300.0, gt=0)
     """All of a frame's samples count as this many independent ones, at the least noise."""
     least_facing: float = Field(default=0.2, ge=0, lt=1)
     """Samples seen at a smaller cosine than this are left out."""

@@ -8,7 +8,6 @@ from rendering.fitting.landmark_terms import LandmarkModel
 from rendering.fitting.parameters import Float64, Parameters
 from rendering.fitting.rotations import rotation_vector
 
-
 MOST_MISFIT = 3.0
 """A frame whose landmarks lie this many times the median off any face is no start."""
 MOST_LOG_DISTANCE = 0.4

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.rendering.fitting.toy_face import ToyClip, toy_clip, toy_face_model
 
 from rendering.face_model import FaceModel
+from tests.rendering.fitting.toy_face import ToyClip, toy_clip, toy_face_model
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_held_parameters_do_not_move_and_the_others_move_as_if_they_were_not_the
 
 def test_schur_is_the_curvature_left_for_the_shared(equations):
     weights = np.zeros((FRAMES - 2, SIZE))
-    matrix, gradient = dense_system(equations, weights)
+    matrix, _ = dense_system(equations, weights)
     inverse = np.linalg.inv(matrix)
     step = solve_arrow(equations, smoothness=weights, shared_free=slice(0, SHARED))
     assert np.linalg.inv(step.schur) == pytest.approx(inverse[-SHARED:, -SHARED:], rel=1e-6)

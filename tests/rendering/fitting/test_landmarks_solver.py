@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks, toy_clip
 
 from rendering.fitting.landmark_terms import landmark_model
 from rendering.fitting.landmarks_solver import depth_scale, fit_landmarks, landmark_targets
 from rendering.fitting.settings import LandmarkSettings
+from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks, toy_clip
 
 EXACT = LandmarkSettings(
     noise=0.0005,

@@ -101,6 +101,8 @@ def _waves(mean: NDArray[np.float64], count: int, *, seed: int, amplitude_m: flo
         phase = random.uniform(0, 2 * np.pi, 3)
         direction = random.normal(size=3) / np.sqrt(3)
         modes[mode] = amplitude_m / waves * direction * np.sin(mean @ frequency + phase)
+    if count == IDENTITY_MODES:  # how deep the face is: what perspective is confused with
+        modes[0] = 0.25 * (mean - mean.mean(axis=0)) * np.array([0.0, 0.0, 1.0])
     return modes.astype(np.float32)
 
 

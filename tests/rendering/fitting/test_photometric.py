@@ -1,0 +1,169 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rendering.fitting.landmark_terms import landmark_model
+from rendering.fitting.landmarks_solver import clip_priors, landmark_targets
+from rendering.fitting.patches import collect_patches
+from rendering.fitting.photometric import look, refine, skin_appearance
+from rendering.fitting.photometric_terms import brightness_normals
+from rendering.fitting.rotations import rotation_matrix
+from rendering.fitting.settings import LandmarkSettings, PhotometricSettings
+from rendering.fitting.skin_samples import skin_samples
+from rendering.fitting.visibility import visible_samples
+from rendering.shading import directional_light, render_image, shade_vertices
+from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks
+
+CENTER = (CAMERA.center_x_px, CAMERA.center_y_px)
+SETTINGS = PhotometricSettings(samples=250, iterations=4)
+LIGHT = np.array([-0.5, -0.4, -0.77])
+
+
+@pytest.fixture(scope="module")
+def samples(face_model):
+    return skin_samples(face_model, count=250, clearance_m=0.004)
+
+
+@pytest.fixture(scope="module")
+def patches(face_model, clip):
+    """The toy clip painted: a blotchy skin under a lamp."""
+    random = np.random.default_rng(0)
+    waves = sum(np.sin(face_model.mean @ (random.normal(size=3) * 250) + k) for k in range(6))
+    skin = np.array([0.75, 0.55, 0.45]) * (1 + 0.12 * waves[:, None])
+    light = directional_light(LIGHT, np.full(3, 0.6))
+    light[0] += 1.2
+    vertices = posed_vertices(face_model, clip.parameters).astype(np.float32)
+    colors = shade_vertices(vertices, face_model.triangles, skin, light)
+    background = np.full((512, 512, 3), 0.1, np.float32)
+    frames = (
+        (
+            np.clip(
+                render_image(
+                    vertices[k],
+                    face_model.triangles,
+                    CAMERA,
+                    colors=colors[k],
+                    background=background,
+                    samples=1,
+                ),
+                0,
+                1,
+            )
+            * 255
+        ).astype(np.uint8)
+        for k in range(len(vertices))
+    )
+    return collect_patches(frames, clip.landmarks, width=512, height=512, settings=SETTINGS)
+
+
+def sighting(samples, face_model, patches, parameters):
+    unhidden = visible_samples(face_model, samples.vertices, parameters)
+    return look(samples, face_model, patches, parameters, center=CENTER, unhidden=unhidden, settings=SETTINGS)
+
+
+def test_the_true_parameters_explain_the_pictures(samples, face_model, patches, clip):
+    true = sighting(samples, face_model, patches, clip.parameters)
+    shifted = replace(clip.parameters, position=clip.parameters.position + np.array([0.01, 0, 0]))
+    assert np.median(true.frame_errors()) < 0.02
+    assert np.median(sighting(samples, face_model, patches, shifted).frame_errors()) > 2 * np.median(
+        true.frame_errors()
+    )
+
+
+def test_normal_equations_are_those_of_finite_differences(samples, clip):
+    """On a picture with a constant gradient brightness is linear in the projected position."""
+    parameters = clip.parameters.frames(slice(4, 5))
+    random = np.random.default_rng(0)
+    gradient = random.normal(size=(1, len(samples.vertices), 2)).astype(np.float32) * 0.01
+    weight = random.uniform(0.5, 2, (1, len(samples.vertices))).astype(np.float32)
+
+    def brightness(step):
+        moved = parameters.moved(step[None, :31], step[31:])
+        points = samples.points(moved.identity, moved.expression)[0]
+        z = np.exp(moved.position[0, 2])
+        shift = np.array([moved.position[0, 0] * z, moved.position[0, 1] * z, z])
+        placed = points @ rotation_matrix(moved.rotation[0]).T + shift
+        pixels = np.exp(moved.log_focal) * placed[:, :2] / placed[:, 2:]
+        return (weight[0] * (gradient[0] * pixels).sum(axis=1)).astype(np.float64)
+
+    jacobian = np.stack([(brightness(s) - brightness(-s)) / 2e-3 for s in np.eye(82) * 1e-3], axis=1)
+    residual = random.normal(size=weight.shape).astype(np.float32)
+    gram = brightness_normals(
+        samples.points(parameters.identity, parameters.expression),
+        samples.basis,
+        parameters.rotation,
+        parameters.position,
+        float(np.exp(parameters.log_focal)),
+        residual,
+        gradient,
+        weight,
+        25,
+    )[0]
+    dense = jacobian.T @ jacobian
+    scale = np.sqrt(np.outer(np.diag(dense), np.diag(dense)))
+    assert np.abs((gram[:-1, :-1] - dense) / scale).max() < 1e-3
+    pull = jacobian.T @ (weight[0] * residual[0])
+    assert gram[:-1, -1] == pytest.approx(pull, abs=1e-3 * np.abs(pull).max())
+
+
+def test_photometric_stage_improves_a_disturbed_start(samples, face_model, patches, clip):
+    random = np.random.default_rng(1)
+    start = replace(
+        clip.parameters,
+        identity=clip.parameters.identity + 0.3 * random.normal(size=50),
+        rotation=clip.parameters.rotation + 0.02 * random.normal(size=clip.parameters.rotation.shape),
+    )
+    model = landmark_model(face_model)
+    rough = LandmarkSettings(noise=0.1, depth_noise=1.0, pair_noise=0.1, contour_noise=1.0)
+    marks = clip.landmarks + random.normal(scale=2, size=clip.landmarks.shape).astype(np.float32)
+    targets = landmark_targets(model, marks, clip.presence, camera=CAMERA, settings=rough)
+    refined = refine(
+        samples,
+        face_model,
+        patches,
+        start,
+        landmarks=(model, targets),
+        priors=clip_priors(model, frames=len(marks), settings=rough),
+        settings=SETTINGS,
+    )
+
+    def error_px(parameters):
+        shown = seen_landmarks(face_model, parameters) - seen_landmarks(face_model, clip.parameters)
+        return np.sqrt((shown[:, model.ids, :2] ** 2).sum(axis=2).mean())
+
+    assert error_px(refined) < 0.75 * error_px(start)
+
+
+def test_samples_behind_the_nose_are_hidden(samples, face_model, clip):
+    turned = replace(clip.parameters.frames(slice(0, 1)), rotation=np.array([[0.0, 0.9, 0.0]]))
+    frontal = replace(turned, rotation=np.zeros((1, 3)))
+    assert visible_samples(face_model, samples.vertices, frontal).mean() > 0.98
+    assert visible_samples(face_model, samples.vertices, turned).mean() < 0.98
+
+
+def test_appearance_finds_the_lamp_and_the_colour(samples, face_model, patches, clip):
+    seen = sighting(samples, face_model, patches, clip.parameters)
+    look_of = skin_appearance(samples, face_model, patches, clip.parameters, center=CENTER, sighting=seen)
+    y, z, x = look_of.lighting[1:4].mean(axis=1)
+    assert np.dot([x, y, z], LIGHT) / np.linalg.norm([x, y, z]) > 0.8
+    red, green, blue = look_of.lighting[0]
+    assert red > green > blue
+    assert look_of.albedo.mean(axis=0) == pytest.approx(1, abs=0.02)
+
+
+def test_samples_keep_clear_of_lids_and_lips(face_model):
+    close, clear = (skin_samples(face_model, count=300, clearance_m=c) for c in (0.0, 0.01))
+    lips = face_model.landmark_points(face_model.mean[None])[0][[0, 17, 61, 291]]
+
+    def nearest(chosen):
+        return np.linalg.norm(chosen.mean[:, None] - lips[None], axis=2).min()
+
+    assert nearest(clear) > 0.01 > nearest(close)
+    assert 200 < len(clear.vertices) <= 300
+
+
+def test_too_few_frames_are_an_error(clip):
+    frames = iter([np.zeros((512, 512, 3), np.uint8)] * 3)
+    with pytest.raises(ValueError, match="3 frames for 24"):
+        collect_patches(frames, clip.landmarks, width=512, height=512, settings=SETTINGS)
