@@ -1,0 +1,179 @@
+"""How far a depth estimate is from the truth: AbsRel, delta1 and RMSE after scale and shift, on a mask.
+
+A number without its protocol means nothing: the same error field gives AbsRel .005 on metric depth and .17
+on normalised, near-bright depth. So scores carry the spaces and the cut that they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+DELTA1 = 1.25
+LEAST_SPREAD = 1e-12
+"""An estimate whose variance on the mask is below this share of its mean square has no scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """The spaces that a number belongs to."""
+
+    name: Literal["metric", "paper"]
+    alignment_space: Literal["depth"]
+    """Scale and shift are least squares here: in depth, not in its inverse."""
+    target_space: Literal["metric", "normalised_near_bright"]
+    """Of the aligned estimate and the truth: metres, or 0 = farthest .. 1 = nearest of the mask's truth."""
+    cut: float
+    """Pixels whose truth is not above this, in the target space, are aligned but not scored."""
+    rmse_unit: Literal["mm", "of the range"]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} (aligned in {self.alignment_space} by scale and shift, "
+            f"target {self.target_space}, cut {self.cut:g}, RMSE in {self.rmse_unit})"
+        )
+
+
+METRIC = Protocol(name="metric", alignment_space="depth", target_space="metric", cut=0.0, rmse_unit="mm")
+PAPER = Protocol(
+    name="paper",
+    alignment_space="depth",
+    target_space="normalised_near_bright",
+    cut=0.05,
+    rmse_unit="of the range",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """target ~ scale * estimate + shift, one of each a sample."""
+
+    scale: Tensor
+    """(B,) float64; 0 where degenerate."""
+    shift: Tensor
+    """(B,) float64, in the target's unit."""
+    is_degenerate: Tensor
+    """(B,) bool: the estimate is constant on the mask, only the shift was fitted."""
+    is_flipped: Tensor
+    """(B,) bool: the scale is negative, so the estimate calls near what is far."""
+
+    def apply(self, estimate: Tensor) -> Tensor:
+        """(B, H, W) -> the same, in the target's space."""
+        return self.scale[:, None, None] * estimate.double() + self.shift[:, None, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthScores:
+    """Figures of each sample, (B,) each, and what they mean."""
+
+    protocol: Protocol
+    abs_rel: Tensor
+    """Mean of |estimate - truth| / truth."""
+    delta1: Tensor
+    """Share of pixels with max(estimate / truth, truth / estimate) < 1.25."""
+    rmse: Tensor
+    """In protocol.rmse_unit."""
+    pixels: Tensor
+    """Scored pixels."""
+    alignment: Alignment
+
+
+def align(estimate: Tensor, target: Tensor, mask: Tensor, *, names: Sequence[str]) -> Alignment:
+    """Least-squares scale and shift on the mask, in closed form for all samples at once.
+
+    Args:
+        estimate: (B, H, W), any affine function of depth.
+        target: (B, H, W).
+        mask: (B, H, W) bool.
+        names: of the samples, for errors.
+
+    Raises:
+        ValueError: a mask is empty, or a value on it is not finite.
+    """
+    _check(estimate, target, mask, names)
+    weight = mask.double()
+    count = weight.sum(dim=(1, 2))
+    source, wanted = (torch.where(mask, values.double(), 0.0) for values in (estimate, target))
+    mean_source, mean_wanted = source.sum(dim=(1, 2)) / count, wanted.sum(dim=(1, 2)) / count
+    # the 2x2 normal equations, centred: s = cov(e, t) / var(e), b = mean(t) - s mean(e)
+    centred = (source - mean_source[:, None, None]) * weight
+    variance = (centred**2).sum(dim=(1, 2)) / count
+    covariance = (centred * (wanted - mean_wanted[:, None, None])).sum(dim=(1, 2)) / count
+    is_degenerate = variance <= LEAST_SPREAD * (source**2).sum(dim=(1, 2)) / count
+    scale = torch.where(is_degenerate, 0.0, covariance / variance.clamp(min=torch.finfo(torch.double).tiny))
+    return Alignment(
+        scale=scale,
+        shift=mean_wanted - scale * mean_source,
+        is_degenerate=is_degenerate,
+        is_flipped=scale < 0,
+    )
+
+
+def depth_scores(
+    estimate: Tensor, truth_m: Tensor, mask: Tensor, *, protocol: Protocol, names: Sequence[str]
+) -> DepthScores:
+    """Scores of a batch.
+
+    Args:
+        estimate: (B, H, W), depth up to scale and shift, far = large: depth codes will do.
+        truth_m: (B, H, W) metres, positive on the mask.
+        mask: (B, H, W) bool, for example the skin.
+        protocol: METRIC or PAPER.
+        names: of the samples, for errors.
+
+    Raises:
+        ValueError: a mask is empty, a value on it is not finite, or no truth is above the cut.
+    """
+    _check(estimate, truth_m, mask, names)
+    if protocol.target_space == "metric":
+        truth, unit = truth_m.double(), 1000.0
+    else:
+        # estimates stay far = large, so that a flipped one is told by its sign in both protocols
+        truth, unit, estimate = _near_bright(truth_m.double(), mask, names), 1.0, -estimate
+    alignment = align(estimate, truth, mask, names=names)
+    aligned = alignment.apply(estimate)
+    scored = mask & (truth > protocol.cut)
+    pixels = scored.sum(dim=(1, 2))
+    _name_first(pixels == 0, names, f"no truth above the cut {protocol.cut:g} on the mask")
+    safe = torch.where(scored, truth, 1.0)
+    error = torch.where(scored, aligned - truth, 0.0)
+    # a ratio is only a ratio of positive depths; the others are misses
+    is_close = scored & (aligned > 0) & (aligned < DELTA1 * safe) & (safe < DELTA1 * aligned)
+    return DepthScores(
+        protocol=protocol,
+        abs_rel=(error.abs() / safe).sum(dim=(1, 2)) / pixels,
+        delta1=is_close.sum(dim=(1, 2)) / pixels.double(),
+        rmse=unit * ((error**2).sum(dim=(1, 2)) / pixels).sqrt(),
+        pixels=pixels,
+        alignment=alignment,
+    )
+
+
+def _near_bright(truth_m: Tensor, mask: Tensor, names: Sequence[str]) -> Tensor:
+    """Metres -> 0 farthest .. 1 nearest of the mask."""
+    near = torch.where(mask, truth_m, torch.inf).amin(dim=(1, 2))
+    far = torch.where(mask, truth_m, -torch.inf).amax(dim=(1, 2))
+    _name_first(near == far, names, "the truth is flat on the mask, it cannot be normalised")
+    return (far[:, None, None] - truth_m) / (far - near)[:, None, None]
+
+
+def _check(estimate: Tensor, target: Tensor, mask: Tensor, names: Sequence[str]) -> None:
+    shapes = (tuple(estimate.shape), tuple(target.shape), tuple(mask.shape))
+    if len(set(shapes)) > 1 or mask.dtype != torch.bool or len(mask) != len(names):
+        raise ValueError(
+            f"estimate, truth and mask are {shapes}, mask {mask.dtype}, {len(names)} names; "
+            "need one (B, H, W), a bool mask and B names"
+        )
+    _name_first(~mask.any(dim=(1, 2)), names, "the mask is empty; leave the sample out")
+    wild = mask & ~(torch.isfinite(estimate) & torch.isfinite(target))
+    _name_first(wild.any(dim=(1, 2)), names, "a depth on the mask is not finite")
+
+
+def _name_first(is_bad: Tensor, names: Sequence[str], what: str) -> None:
+    if is_bad.any():
+        bad = [name for name, flag in zip(names, is_bad.tolist(), strict=True) if flag]
+        raise ValueError(f"sample {bad[0]}: {what} ({len(bad)} of {len(names)} samples)")
