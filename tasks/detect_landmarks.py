@@ -18,7 +18,6 @@ from tasks.clip_parts import (
     short_gaps,
     shot_starts,
 )
-from tasks.face_landmarker import FaceLandmarker
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Json, Stage, StageInput, StageOutput
 from tasks.video_files import read_frames
@@ -67,6 +66,9 @@ def run(stage_input: StageInput, settings: LandmarkSettings) -> StageOutput:
     Raises:
         Rejected: no_face, many_faces, small_face, bad_pose, lost_face or scene_cut.
     """
+    # here and not above: a build that has nothing to do reads the settings and does not load mediapipe
+    from tasks.face_landmarker import FaceLandmarker
+
     with FaceLandmarker(
         stage_input.blobs.get("face_landmarker"), confidence=settings.watch.confidence
     ) as landmarker:

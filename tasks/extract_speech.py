@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from pydantic import BaseModel
-from transformers import Wav2Vec2Model
 
-from model.speech import SAMPLES_PER_FRAME, UntrainedSize, WindowSettings, speech_features, untrained_network
-from tasks.speech_model_files import load_speech_model
+from model.speech_settings import UntrainedSize, WindowSettings
 from tasks.stage import Stage, StageInput, StageOutput
-from tasks.video_files import read_audio
+from tasks.video_files import SAMPLES_PER_FRAME, read_audio
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Model
 
 
 class SpeechSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -26,6 +27,12 @@ class SpeechSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
 
 def run(stage_input: StageInput, settings: SpeechSettings) -> StageOutput:
     """Features (N, layers, width) float16 of the part's frames."""
+    # here and not above: a build that has nothing to do reads the settings and loads no network library
+    import torch
+
+    from model.speech import speech_features
+    from tasks.speech_model_files import load_speech_model
+
     first, count = stage_input.values["first_frame"], stage_input.values["frames"]
     samples = read_audio(
         stage_input.blobs["audio"], start=first * SAMPLES_PER_FRAME, count=count * SAMPLES_PER_FRAME
@@ -44,6 +51,8 @@ def run(stage_input: StageInput, settings: SpeechSettings) -> StageOutput:
 
 @lru_cache(maxsize=1)
 def _untrained(size: UntrainedSize) -> Wav2Vec2Model:
+    from model.speech import untrained_network
+
     return untrained_network(size)
 
 

@@ -6,10 +6,10 @@ import json
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from transformers import Wav2Vec2Model
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Model
 
 SPEECH_FILES = {"speech_config": "config.json", "speech_weights": "model.safetensors"}
 """Role -> name in a wav2vec2 folder of the Hub's format."""
@@ -34,6 +34,9 @@ def find_speech_model(name: str) -> dict[str, Path]:
 
 
 def _from_hub(name: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(hf_hub_download(name, file))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
@@ -51,6 +54,8 @@ def load_speech_model(config: Path, weights: Path) -> tuple[Wav2Vec2Model, str]:
     Raises:
         ValueError: the files are no wav2vec2 model, or weights are missing in them.
     """
+    from transformers import Wav2Vec2Model
+
     name = json.loads(config.read_text()).get("_name_or_path") or "wav2vec2"
     with tempfile.TemporaryDirectory() as folder:
         for role, path in (("speech_config", config), ("speech_weights", weights)):

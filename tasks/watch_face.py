@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from rendering.face_model import LANDMARKS
 from tasks.clip_parts import frame_signature, signature_distance
 from tasks.face_boxes import Box, area, landmark_box, needs_new_window, overlap, window_around
-from tasks.face_landmarker import LANDMARKS, FaceLandmarker, LandmarkedFace
+
+if TYPE_CHECKING:
+    from tasks.face_landmarker import FaceLandmarker, LandmarkedFace
 
 _WINDOW_SCALE = 2.0  # the near detector wants a face that fills about half of the picture
 _SAME_FACE = 0.2  # overlap from one frame to the next; two faces side by side have none

@@ -11,14 +11,13 @@ from transformers import Wav2Vec2Model
 
 from model.speech import (
     SAMPLES_PER_FRAME,
-    UntrainedSize,
-    WindowSettings,
     normalized,
     spans,
     speech_features,
     step_positions,
     untrained_network,
 )
+from model.speech_settings import UntrainedSize, WindowSettings
 
 WINDOWS = WindowSettings()
 

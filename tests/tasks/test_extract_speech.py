@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.speech import UntrainedSize, WindowSettings, speech_features, untrained_network
+from model.speech import speech_features, untrained_network
+from model.speech_settings import UntrainedSize, WindowSettings
 from tasks.extract_speech import STAGE, SpeechSettings, run
 from tasks.ffmpeg_tool import MediaFileError
 from tasks.speech_model_files import find_speech_model

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.speech import UntrainedSize, untrained_network
+from model.speech import untrained_network
+from model.speech_settings import UntrainedSize
 from tasks.speech_model_files import find_speech_model, load_speech_model
 
 
