@@ -19,6 +19,7 @@ from tasks.store.durable import (
     make_folder,
     place,
     sync_file,
+    sync_folder,
     write_temporary,
 )
 
@@ -64,8 +65,6 @@ class Store:
             with disk_faults(root, 0):
                 for name in ("tmp", "actions", "builds", "datasets", "quarantine", "cas"):
                     make_folder(root / name)
-                for first_byte in range(256):
-                    (root / "cas" / f"{first_byte:02x}").mkdir(exist_ok=True)
                 # The marker is last: a folder that has it has all the others.
                 place(write_temporary(root / "tmp", seal({"format": FORMAT})), root / "store.json")
         return cls(root)
@@ -107,7 +106,12 @@ class Store:
         held.chmod(0o444)
         sync_file(held)
         size = held.stat().st_size
-        place(held, self.blob_path(digest))
+        path = self.blob_path(digest)
+        path.parent.mkdir(exist_ok=True)
+        if not any(path.parent.iterdir()):
+            # new, or made by a process that was killed before this
+            sync_folder(path.parent.parent)
+        place(held, path)
         return Blob(sha256=digest, bytes=size)
 
     def checked_blob(self, digest: str) -> Path:

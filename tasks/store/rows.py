@@ -71,7 +71,7 @@ def manifest_bytes(rows: Sequence[ManifestRow]) -> bytes:
 
 def read_manifest(data: bytes) -> list[ManifestRow]:
     """The rows of a manifest.parquet."""
-    table = pyarrow.parquet.read_table(io.BytesIO(data), use_threads=False)
+    table = pyarrow.parquet.ParquetFile(io.BytesIO(data)).read(use_threads=False)
     return [_to_row(record) for record in table.to_pylist()]
 
 

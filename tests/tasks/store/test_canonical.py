@@ -5,7 +5,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.store.canonical import canonical_json, digest_of, seal, unseal
@@ -17,6 +17,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(VALUES)
 def test_it_is_ascii_and_reads_back_to_the_same_value(value: object) -> None:
     text = canonical_json(value)
@@ -25,6 +26,7 @@ def test_it_is_ascii_and_reads_back_to_the_same_value(value: object) -> None:
     assert canonical_json(json.loads(text)) == text
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.text(max_size=6), VALUES, min_size=2), st.randoms())
 def test_the_order_of_keys_does_not_matter(value: dict[str, object], shuffler: random.Random) -> None:
     items = list(value.items())
@@ -32,6 +34,7 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, object], shuffler: r
     assert canonical_json(dict(items)) == canonical_json(value)
 
 
+@settings(max_examples=50)
 @given(VALUES, VALUES)
 def test_different_values_have_different_digests(one: object, other: object) -> None:
     # repr tells 1 from 1.0 and True, and 0.0 from -0.0, as the canonical form does

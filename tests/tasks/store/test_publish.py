@@ -90,7 +90,7 @@ def test_a_moved_base_is_detected_unless_the_result_is_the_same(store: Store) ->
     build(store)
     rows = read_version(store, "small").rows
     build(store, salt="other")
-    with pytest.raises(BaseMoved, match="version 2 was published .* began at version 1"):
+    with pytest.raises(BaseMoved, match=r"version 2 was published .* began at version 1"):
         publish_again(store, rows=rows, base=1)
     assert version_numbers(store, "small") == [1, 2]
     assert publish_again(store, base=1).changed is False  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.sample import ManifestRow
@@ -49,6 +49,7 @@ def make_row(number: int = 0, **fields: object) -> ManifestRow:
     return ManifestRow.model_validate(common | fields)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(ROWS, max_size=4, unique_by=lambda row: row.clip_id))
 def test_rows_survive_parquet_to_the_bit(rows: list[ManifestRow]) -> None:
     read = read_manifest(manifest_bytes(rows))
@@ -73,6 +74,7 @@ def test_the_root_is_the_merkle_tree_of_the_sorted_rows() -> None:
     assert merkle_root([]) == hashlib.sha256(b"").hexdigest()
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 9), st.randoms())
 def test_the_order_of_rows_does_not_matter(count: int, shuffler: random.Random) -> None:
     rows = [make_row(number) for number in range(count)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.store.blobs import Store
@@ -21,6 +21,7 @@ def test_shares_are_as_asked() -> None:
     assert counts["test"] == pytest.approx(1000, abs=100)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.text(), max_size=8), st.lists(st.text(), max_size=8))
 def test_a_subject_never_moves(first: list[str], later: list[str]) -> None:
     before = assign_splits(first, previous={}, settings=SETTINGS)
@@ -30,6 +31,7 @@ def test_a_subject_never_moves(first: list[str], later: list[str]) -> None:
     assert all(after[subject] == before[subject] for subject in first)
 
 
+@settings(max_examples=30)
 @given(st.permutations(SUBJECTS[:50]))
 def test_neither_order_nor_company_matters(subjects: list[str]) -> None:
     alone = {
