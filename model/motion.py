@@ -1,4 +1,4 @@
-"""The video denoiser: the joint denoiser with AnimateDiff's motion modules and motion frames (paper 3.4).
+"""The video denoiser: the joint denoiser, AnimateDiff's motion modules and motion frames (paper 4.2, 7.1).
 
 Motion frames are the clean latents of the frames before a chunk. They go through the ReferenceNet, and in
 every motion module its features stand before the noisy frames on the frame axis and are cut off after it.
@@ -12,7 +12,14 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 import torch
-from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from diffusers import (
+    ModelMixin as ModelMixin,  # a pipeline loads a component of ours if its module has this name
+)
+from diffusers import (
+    MotionAdapter,
+    UNet2DConditionModel,
+    UNetMotionModel,
+)
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
 
@@ -161,7 +168,7 @@ def untrained_motion_adapter(joint: UNet2DConditionModel, *, max_frames: int = 3
 
 
 def freeze_all_but_motion(video: VideoDenoiser) -> None:
-    """Stage 3 trains the new modules alone (paper 4.1)."""
+    """Stage 3 trains the new modules alone (paper 7.2)."""
     video.freeze_unet2d_params()
 
 

@@ -40,7 +40,8 @@ class Reference:
     features: Features | None = None
     """Straight from the ReferenceNet, for training: keys follow the denoiser's weights."""
     keep: Tensor | None = None
-    """(B,) bool: samples that see the reference; None = all. For condition dropout and guidance."""
+    """(B,) bool: samples that see the reference; None = all. For condition dropout and guidance. On the CPU
+    it spares the waits for the device."""
 
 
 class ReferenceProcessor:

@@ -1,4 +1,4 @@
-"""Speech for the denoiser: each frame's window of wav2vec2 layers becomes 32 context tokens (paper 3.4).
+"""Speech for the denoiser: each frame's window of wav2vec2 layers becomes 32 context tokens (paper 7.1).
 
 Beside every cross-attention to the prompt stands one to the tokens, h + text(norm h) + speech(norm h); its
 output projection is zero at first, so that step 0 changes nothing. The adapter is a component of its own:
@@ -38,7 +38,7 @@ class SpeechAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        sites: dict[str, tuple[int, int]],
+        sites: dict[str, list[int]],
         layers: int = 12,
         layer_width: int = 768,
         window_frames: int = 5,
@@ -49,7 +49,7 @@ class SpeechAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """Set up.
 
         Args:
-            sites: name of the denoiser's attention to the prompt -> (channels, heads).
+            sites: name of the denoiser's attention to the prompt -> [channels, heads].
             layers: of the speech network.
             layer_width: channels of one of them.
             window_frames: frames of features around a frame, itself included.
@@ -77,7 +77,7 @@ class SpeechAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def for_denoiser(cls, denoiser: UNet2DConditionModel | UNetMotionModel, **settings: Any) -> SpeechAdapter:
         """An adapter that fits the denoiser; settings as in __init__."""
         sites = {
-            name: (module.query_dim, module.heads)
+            name: [module.query_dim, module.heads]
             for name, module in denoiser.named_modules()
             if name.endswith(".attn2") and "motion_modules" not in name
         }
@@ -92,7 +92,7 @@ class SpeechAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """
         projected = self.projection(windows.flatten(2).to(self.dtype))
         tokens: Tensor = self.norm(projected.unflatten(-1, (-1, self.norm.normalized_shape[0])))
-        return tokens if keep is None else tokens.masked_fill(~keep[:, None, None, None], 0)
+        return tokens if keep is None else tokens.masked_fill(~keep.to(tokens.device)[:, None, None, None], 0)
 
 
 def _silent_attention(channels: int, *, heads: int, token_width: int) -> Attention:

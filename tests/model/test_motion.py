@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from diffusers import DiffusionPipeline, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from torch import nn
 
 from model.denoiser import JOINT_LAYOUT, check_layout, joint_denoiser, reference_net
@@ -226,6 +226,24 @@ def test_saving_keeps_weights_layout_and_classes(video, net, tmp_path):
     assert torch.equal(loaded(*noisy(), motion=features).sample, video(*noisy(), motion=features).sample)
     plain = UNetMotionModel.from_pretrained(tmp_path)
     assert plain.state_dict().keys() == video.state_dict().keys()
+
+
+class Pipeline(DiffusionPipeline):
+    """The components of ours that a pipeline saves and loads."""
+
+    def __init__(self, denoiser, speech_adapter):
+        super().__init__()
+        self.register_modules(denoiser=denoiser, speech_adapter=speech_adapter)
+
+
+def test_a_pipeline_saves_and_loads_them_as_components(video, tmp_path):
+    adapter = speech_of(video, 1, 1).adapter
+    Pipeline(video, adapter).save_pretrained(tmp_path)
+    loaded = Pipeline.from_pretrained(tmp_path)
+    assert (type(loaded.denoiser), type(loaded.speech_adapter)) == (VideoDenoiser, SpeechAdapter)
+    assert loaded.denoiser.state_dict().keys() == video.state_dict().keys()
+    assert loaded.speech_adapter.config.sites == adapter.config.sites
+    check_layout(loaded.denoiser, JOINT_LAYOUT)
 
 
 def test_an_adapter_without_mid_block_has_one_place_less(joint, net):
