@@ -12,14 +12,8 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 import torch
-from diffusers import (
-    ModelMixin as ModelMixin,  # a pipeline loads a component of ours if its module has this name
-)
-from diffusers import (
-    MotionAdapter,
-    UNet2DConditionModel,
-    UNetMotionModel,
-)
+from diffusers import ModelMixin as ModelMixin  # pipelines load a class from a module that has this name
+from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
 

@@ -218,6 +218,11 @@ def test_too_long_a_chunk_names_the_limit(joint, net):
 
 
 @torch.no_grad()
+def test_an_adapter_fits_the_image_and_the_video_denoiser(joint, video):
+    sites = [SpeechAdapter.for_denoiser(denoiser).config.sites for denoiser in (joint, video)]
+    assert sites[0] == sites[1]
+
+
 def test_saving_keeps_weights_layout_and_classes(video, net, tmp_path):
     video.save_pretrained(tmp_path)
     loaded = VideoDenoiser.from_pretrained(tmp_path)
