@@ -6,9 +6,10 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.build.build import Build, count_rows, finish_build, open_build, run_stages
 from tasks.build.settings import BuildSettings
+from tasks.engine.schedule import flow_log
 from tasks.progress import StageProgress
 from tasks.reasons import Reason
 from tasks.store.publish import Published
@@ -35,10 +36,15 @@ class BuiltDataset(Outcome, frozen=True):
         return int(self.published == 0 or bool(unfinished))
 
 
-@flow(name="build-dataset")
+@flow(
+    name="build-dataset",
+    flow_run_name="build-dataset {settings.name}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
 def build_dataset(settings: BuildSettings) -> BuiltDataset:
     """Clips and studio captures -> one immutable dataset version."""
-    with open_build(settings) as build, StageProgress() as progress:
+    with open_build(settings) as build, StageProgress(log=flow_log()) as progress:
         unchanged = build.unchanged
         if unchanged:
             progress.say("nothing changed: every source, setting, module, model and tool is the same")

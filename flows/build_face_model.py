@@ -8,7 +8,7 @@ from typing import Literal
 from prefect import flow
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.build_face_model import FaceModelRecord
 from tasks.build_face_model import build_face_model as build
 
@@ -36,7 +36,12 @@ class BuiltFaceModel(Outcome, frozen=True):
     face_model: FaceModelRecord
 
 
-@flow(name="build-face-model")
+@flow(
+    name="build-face-model",
+    flow_run_name="build-face-model {settings.kind}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
 def build_face_model(settings: BuildFaceModelSettings) -> BuiltFaceModel:
     """A 3DMM: 50 identity and 25 expression modes, facial skin, and 478 landmarks found on its renders."""
     return BuiltFaceModel(face_model=build(settings.kind, settings.source, settings.out))

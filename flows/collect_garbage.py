@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 from pydantic import BaseModel
 
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.store.blobs import Store
 from tasks.store.garbage import Collected, collect
 
@@ -28,7 +28,12 @@ class CollectedGarbage(Outcome, frozen=True):
     removed: Collected
 
 
-@flow(name="collect-garbage")
+@flow(
+    name="collect-garbage",
+    flow_run_name="collect-garbage {settings.store}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
 def collect_garbage(settings: CollectGarbageSettings) -> CollectedGarbage:
     """Blobs, ledger records and folders that no dataset version reaches are removed."""
     store = Store(settings.store)

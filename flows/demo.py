@@ -9,7 +9,7 @@ from pydantic import BaseModel, PositiveInt
 
 from flows.build_dataset import BuiltDataset, build_dataset
 from flows.make_embedded_data import MakeEmbeddedDataSettings, make_embedded_data
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.build.settings import BuildSettings
 from tasks.engine.schedule import call_flow
 
@@ -38,7 +38,7 @@ class Demonstrated(Outcome, frozen=True):
         return self.dataset.exit_code
 
 
-@flow(name="demo")
+@flow(name="demo", flow_run_name="demo {settings.out}", persist_result=False, on_completion=[tell_outcome])
 def demo(settings: DemoSettings) -> Demonstrated:
     """Embedded data -> a dataset version with its report."""
     data = call_flow(make_embedded_data, MakeEmbeddedDataSettings(out=settings.out / "sources"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 from pydantic import BaseModel
 
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.store.blobs import Store
 from tasks.store.diff import VersionDiff, count_causes, diff_versions
 from tasks.store.versions import find_number, read_version
@@ -34,7 +34,12 @@ class DatasetDiff(Outcome, frozen=True):
     diff: VersionDiff
 
 
-@flow(name="diff-datasets")
+@flow(
+    name="diff-datasets",
+    flow_run_name="diff-datasets {settings.name}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
 def diff_datasets(settings: DiffDatasetsSettings) -> DatasetDiff:
     """Added, removed and changed clips of two versions, and the causes of every change."""
     store = Store(settings.store)

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 from pydantic import BaseModel
 
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.build.source_facts import SOURCE_CARD, SourceCard
 from tasks.make_embedded_clips import make_embedded_clips
 from tasks.make_embedded_studio import make_embedded_studio
@@ -29,7 +29,12 @@ class EmbeddedData(Outcome, frozen=True):
     """For --studio."""
 
 
-@flow(name="make-embedded-data")
+@flow(
+    name="make-embedded-data",
+    flow_run_name="make-embedded-data {settings.out}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
 def make_embedded_data(settings: MakeEmbeddedDataSettings) -> EmbeddedData:
     """Synthetic clips with ground truth beside them and a synthetic studio set; the same bytes every time."""
     make_embedded_clips(settings.out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 from pydantic import BaseModel
 
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.store.blobs import Store
 from tasks.store.show_clip import show_clip as write_clip
 
@@ -33,7 +33,12 @@ class ShownClip(Outcome, frozen=True):
     files: tuple[str, ...]
 
 
-@flow(name="show-clip")
+@flow(
+    name="show-clip",
+    flow_run_name="show-clip {settings.clip}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
 def show_clip(settings: ShowClipSettings) -> ShownClip:
     """A clip's arrays: crop.mp4, depth_m.npy, mask.npy, landmarks.npy, fit.npz, audio.wav, clip.json ..."""
     written = write_clip(Store(settings.store), settings.name, settings.clip, settings.out)

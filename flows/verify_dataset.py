@@ -10,7 +10,7 @@ from typing import Literal
 from prefect import flow
 from pydantic import BaseModel, NonNegativeInt
 
-from flows.outcome import Outcome
+from flows.outcome import Outcome, tell_outcome
 from tasks.build.recompute import Recomputation
 from tasks.engine.run_stage import RunSettings
 from tasks.store.blobs import Store
@@ -44,7 +44,12 @@ class VerifiedDataset(Outcome, frozen=True):
         return int(bool(self.verified.findings))
 
 
-@flow(name="verify-dataset")
+@flow(
+    name="verify-dataset",
+    flow_run_name="verify-dataset {settings.name}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
 def verify_dataset(settings: VerifyDatasetSettings) -> VerifiedDataset:
     """Hash everything a version holds again, recompute clips, and name the first stage that differs."""
     store = Store(settings.store)

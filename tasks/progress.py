@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TextIO
@@ -45,6 +46,8 @@ class _Stage:
 class StageProgress:
     """One bar for each stage where standard error is a terminal, else one line for each finished stage.
 
+    With a `log` the lines go there.
+
     Methods may be called from several threads.
 
         with StageProgress() as progress:
@@ -52,8 +55,9 @@ class StageProgress:
             progress.advance("fit", frames=150)
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, log: Callable[[str], None] | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
+        self._log = log
         self._bars = Progress(
             TextColumn("{task.description:<10}"),
             BarColumn(bar_width=32),
@@ -62,7 +66,7 @@ class StageProgress:
             TextColumn("{task.fields[rejected]}", style="red"),
             console=Console(file=self._stream),
             redirect_stdout=False,
-            disable=not self._stream.isatty(),
+            disable=log is not None or not self._stream.isatty(),
         )
         self._stages: dict[str, _Stage] = {}
         self._lock = threading.Lock()
@@ -112,12 +116,14 @@ class StageProgress:
                 self._tell(counts)
 
     def say(self, text: str) -> None:
-        """A line of its own on standard error."""
-        self._bars.console.print(text, markup=False, highlight=False)
+        """A line of its own."""
+        if self._log is not None:
+            self._log(text)
+        else:
+            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _tell(self, stage: _Stage) -> None:
         """Without a terminal: the stage's line, once."""
         if self._bars.disable and not stage.told:
             stage.told = True
-            self._stream.write(f"{stage.line(time.monotonic())}\n")
-            self._stream.flush()
+            self.say(stage.line(time.monotonic()))

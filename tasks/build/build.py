@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 from tasks.build.models import ModelFiles, store_models
 from tasks.build.open_sources import open_sources
-from tasks.build.plan import make_shards, run_forward
+from tasks.build.plan import run_forward
 from tasks.build.publish_version import BuildRecord, publish_rows
 from tasks.build.rows import all_rows
-from tasks.build.run_shards import run_shards
+from tasks.build.run_pending import Pending, run_pending
 from tasks.build.settings import BuildSettings
 from tasks.build.source_facts import catalogue_digest, source_facts
 from tasks.engine.clip import Clip
 from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
-from tasks.engine.schedule import Schedule
 from tasks.progress import StageProgress
 from tasks.sources.scan import scan_sources
 from tasks.sources.source import RejectedSource, Source
@@ -109,28 +108,16 @@ def open_build(settings: BuildSettings) -> Iterator[Build]:
 
 def run_stages(build: Build, progress: StageProgress) -> list[Clip]:
     """Every clip through its stages; what the ledger holds is not submitted."""
-    settings = build.settings
-    schedule = Schedule(settings.workers)
     finished: list[Clip] = []
-    waiting = []
-    try:
-        for kind, stages in (("wild", WILD_STAGES), ("studio", STUDIO_STAGES)):
-            of_kind = [clip for clip in build.clips if clip.kind == kind]
-            done, pending = run_forward(of_kind, stages, settings.stages.by_name(), build.store)
-            finished += done
-            waiting += run_shards(
-                make_shards(pending, workers=settings.workers, largest=settings.shard_clips),
-                stages,
-                schedule=schedule,
-                store_root=build.store.root,
-                settings=settings.stages.by_name(),
-                run=settings.run,
-                retries=settings.retries,
-                progress=progress,
-            )
-        return finished + [clip for shard in waiting for clip in shard.result()]
-    finally:
-        schedule.close()
+    pending: list[Pending] = []
+    for kind, stages in (("wild", WILD_STAGES), ("studio", STUDIO_STAGES)):
+        of_kind = [clip for clip in build.clips if clip.kind == kind]
+        done, left = run_forward(of_kind, stages, build.settings.stages.by_name(), build.store)
+        finished += done
+        pending.append(Pending(stages=stages, clips=left))
+    return finished + run_pending(
+        pending, settings=build.settings, store_root=build.store.root, progress=progress
+    )
 
 
 def finish_build(build: Build, clips: list[Clip]) -> Published:

@@ -15,7 +15,10 @@ from tasks.store.blobs import Store
 from tasks.store.recipes import recipe_of
 
 SHARDS_PER_WORKER = 4
-"""More than one, so that the workers finish together; few, so that the run graph stays legible."""
+"""More than one, so that the workers finish together."""
+
+MOST_SHARDS = 12
+"""Twelve shards of ten wild and of two studio stages are 144 task runs: a run graph that is still legible."""
 
 
 def stages_of(clip: Clip) -> tuple[str, ...]:
@@ -46,13 +49,33 @@ def run_forward(
 
 def make_shards(clips: Sequence[Clip], *, workers: int, largest: int) -> list[list[Clip]]:
     """Shards of about equal size; the clips of one source video stay together, to share its focal length."""
-    size = min(largest, max(1, ceil(len(clips) / (workers * SHARDS_PER_WORKER))))
-    shards: list[list[Clip]] = []
-    ordered = sorted(clips, key=lambda clip: (clip.video_id, clip.clip_id))
-    for _, group in groupby(ordered, lambda clip: clip.video_id):
-        video = list(group)
-        if shards and len(shards[-1]) + len(video) <= size:
-            shards[-1] += video
-        else:
+    several = min(len(clips), shards_of_run(workers), workers * SHARDS_PER_WORKER)
+    shards: list[list[Clip]] = [[] for _ in range(max(several, ceil(len(clips) / largest)))]
+    for video in sorted(_videos(clips), key=len, reverse=True):
+        shard = min(shards, key=len)
+        if shard and len(shard) + len(video) > largest:
             shards.append(video)
-    return shards
+        else:
+            shard += video
+    return [shard for shard in shards if shard]
+
+
+def shards_of_run(workers: int) -> int:
+    """Most shards of one kind of clip in one flow run."""
+    return max(workers, MOST_SHARDS)
+
+
+def make_groups(clips: Sequence[Clip], *, largest: int) -> list[list[Clip]]:
+    """Clips in order, cut between source videos into groups of at most `largest`, one video at least."""
+    groups: list[list[Clip]] = []
+    for video in _videos(clips):
+        if groups and len(groups[-1]) + len(video) <= largest:
+            groups[-1] += video
+        else:
+            groups.append(video)
+    return groups
+
+
+def _videos(clips: Sequence[Clip]) -> list[list[Clip]]:
+    ordered = sorted(clips, key=lambda clip: (clip.video_id, clip.clip_id))
+    return [list(group) for _, group in groupby(ordered, lambda clip: clip.video_id)]

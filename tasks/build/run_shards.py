@@ -29,7 +29,6 @@ def run_shards(
     """Submit every stage of every shard; the futures give the shards' clips after the last stage."""
     results: list[Any] = list(shards)
     for name in stages if shards else ():
-        progress.begin(name, clips=sum(map(len, shards)))
         results = [
             schedule.submit(
                 run_stage.with_options(retries=retries),

@@ -33,8 +33,8 @@ class BuildSettings(SourceSettings, frozen=True, extra="forbid", use_attribute_d
     """Clips with pictures in report.html; 150 kB each at most."""
     workers: PositiveInt = 2
     """Shards worked on at once, each in a process of its own."""
-    shard_clips: PositiveInt = 32
-    """Most clips of a shard; 16 to 100 keep the run graph legible."""
+    shard_clips: PositiveInt = 100
+    """Most clips of a shard. A build of more than 12 such shards is divided into child flow runs."""
     retries: NonNegativeInt = 1
     """How often a task run that failed (a killed machine, a full disk) is tried again by Prefect."""
     run: RunSettings = RunSettings()

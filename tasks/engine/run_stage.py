@@ -40,7 +40,7 @@ class RunSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
         return Limits(wall_s=self.job_timeout_s, memory_bytes=int(self.job_memory_gb * 1e9))
 
 
-@task(task_run_name="{stage_name} {label}", cache_policy=NO_CACHE)
+@task(task_run_name="{stage_name} {label}", cache_policy=NO_CACHE, persist_result=False)
 def run_stage(
     stage_name: str,
     clips: Sequence[Clip],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from inspect import signature
 from typing import Any, Protocol, TypeVar
 
-from prefect import Flow, Task
+from prefect import Flow, Task, get_run_logger
 from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -35,22 +38,54 @@ def call_flow(flow: Flow[[S], T], settings: S) -> T:
     return flow(settings) if server_configured() else flow.fn(settings)
 
 
+def flow_log() -> Callable[[str], None] | None:
+    """Writes lines to the log of the running flow, from any thread; None outside a flow run."""
+    return get_run_logger().info if FlowRunContext.get() else None
+
+
 class Schedule:
     """Submits task runs; `workers` of them run at once.
 
     Submit breadth first (all shards of a stage, then the next stage): a run waits in its thread for the
-    runs whose futures it takes, here as in Prefect's thread runner.
+    runs whose futures it takes, here as in Prefect's thread runner, and those are before it in the queue.
     """
 
     def __init__(self, workers: int) -> None:
-        self._threads = None if FlowRunContext.get() else ThreadPoolExecutor(workers)
+        self._submitted: list[Result[Any]] = []
+        self._open = ExitStack()
+        self._runner = self._task_runner(workers)
+        self._threads = ThreadPoolExecutor(workers)
+        self._open.callback(self._threads.shutdown, cancel_futures=True)
+
+    def _task_runner(self, workers: int) -> TaskRunner[Any] | None:
+        """Prefect's, inside a flow run: Dask or Ray as the flow was given them, else threads of our own."""
+        flow_run = FlowRunContext.get()
+        if flow_run is None:
+            return None
+        if not isinstance(flow_run.task_runner, ThreadPoolTaskRunner):
+            return flow_run.task_runner
+        # The flow's own threads were counted before it saw its settings.
+        return self._open.enter_context(ThreadPoolTaskRunner(max_workers=workers))
 
     def submit(self, task: Task[..., T], *args: Any, **kwargs: Any) -> Result[T]:
         """Start a task run; arguments may be futures of earlier ones."""
-        if self._threads is None:
-            future: Result[T] = task.submit(*args, **kwargs)
-            return future
-        return self._threads.submit(_run, task.fn, args, kwargs)
+        future: Result[T]
+        if self._runner is None:
+            future = self._threads.submit(_run, task.fn, args, kwargs)
+        else:
+            future = self._runner.submit(task, dict(signature(task.fn).bind(*args, **kwargs).arguments))
+        self._submitted.append(future)
+        return future
+
+    def collect(self, results: Sequence[Result[T]]) -> list[T]:
+        """Wait for every run, then give what `results` returned.
+
+        The first failure is raised as it was; of a run that waited for it Prefect says only that it
+        never ran.
+        """
+        for submitted in self._submitted:
+            submitted.result()
+        return [result.result() for result in results]
 
     def when_done(self, result: Result[T], tell: Callable[[T], None]) -> None:
         """Call `tell` with what a task run returned, once it has; not at all if it failed."""
@@ -67,8 +102,7 @@ class Schedule:
 
     def close(self) -> None:
         """Drop what has not started and wait for what runs."""
-        if self._threads is not None:
-            self._threads.shutdown(cancel_futures=True)
+        self._open.close()
 
 
 def _run(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
