@@ -47,7 +47,7 @@ def shrink(rgb: Tensor, depth_m: Tensor, mask: Tensor, *, depth_range: DepthRang
     relief = _mean((depth_m - depth_range.near_m) * surface, side_px) / cover.clamp(min=1e-6)
     has_depth = cover >= LEAST_COVER
     small_m = torch.where(has_depth, depth_range.near_m + relief, 0.0)
-    colors = rgb.permute(0, 3, 1, 2).float() / 127.5 - 1
+    colors = rgb.permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
     return Pictures(
         rgb=functional.interpolate(colors, size=(side_px, side_px), mode="area"),
         code=depth_range.encode(small_m),

@@ -1,0 +1,97 @@
+"""A dataset version opened for training: clips by index, latents by window, speech by clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from model.pictures import Pictures
+from model.sample import ManifestRow
+from model.training_set import ClipFacts, Latents
+from tasks.store.blobs import Store
+from tasks.store.versions import Version
+
+Split = Literal["train", "val", "test"]
+
+
+class TrainingClips:
+    """The published clips of one split (model.training_set.ClipReader).
+
+    Every blob is hashed when its clip is first used; from then on windows are read straight from disk, so
+    memory does not grow with the version. It can be sent to a loader's workers.
+    """
+
+    def __init__(self, store: Store, version: Version, *, split: Split, latents: Mapping[str, str]) -> None:
+        """Open the split.
+
+        Args:
+            store: where the version is.
+            version: of read_version.
+            split: its clips are taken, in the order of their ids.
+            latents: clip id -> sha256 of the latents (tasks/encode_version.py).
+
+        Raises:
+            ValueError: clips have no latents, or there are no clips.
+        """
+        self._store, self.root = store, version.root
+        self._rows = split_rows(version.rows, split)
+        missing = [row.clip_id for row in self._rows if row.clip_id not in latents]
+        if missing:
+            raise ValueError(f"{len(missing)} clips have no latents, first {missing[0]}; encode the version")
+        if not self._rows:
+            raise ValueError(f"version {version.number} of {version.name} has no published {split} clips")
+        self._latents = dict(latents)
+        self._checked: dict[str, Path] = {}
+
+    @cached_property
+    def clips(self) -> tuple[ClipFacts, ...]:
+        """What is known of each clip."""
+        return tuple(
+            ClipFacts(
+                clip_id=row.clip_id,
+                kind=row.kind,
+                subject_id=row.subject_id,
+                frames=row.frames or 0,
+                has_speech="speech" in row.blobs,
+            )
+            for row in self._rows
+        )
+
+    def latents(self, clip: int, *, first: int, count: int) -> Latents:
+        """Frames first .. first + count, float32."""
+        path = self._path(self._latents[self._rows[clip].clip_id])
+        with safe_open(path, framework="pt") as file:
+            window = {
+                name: file.get_slice(name)[first : first + count].float() for name in ("rgb", "depth", "mask")
+            }
+        return Latents(**window)
+
+    def speech(self, clip: int) -> Tensor:
+        """Speech features of the whole clip, (N, layers, D) float32."""
+        with np.load(self._path(self._rows[clip].blobs["speech"]), allow_pickle=False) as arrays:
+            return torch.from_numpy(arrays["features"].astype(np.float32))
+
+    def _path(self, digest: str) -> Path:
+        if digest not in self._checked:
+            self._checked[digest] = self._store.checked_blob(digest)
+        return self._checked[digest]
+
+
+def split_rows(rows: Iterable[ManifestRow], split: Split) -> list[ManifestRow]:
+    """The published rows of a split, sorted by clip id."""
+    wanted = (row for row in rows if row.split == split and row.status == "published")
+    return sorted(wanted, key=lambda row: row.clip_id)
+
+
+def read_pictures(store: Store, digest: str) -> Pictures:
+    """A clip's cached pictures (tasks/cache_pictures.py)."""
+    arrays = load_file(store.checked_blob(digest))
+    return Pictures(rgb=arrays["rgb"].float() / 127.5 - 1, code=arrays["code"].float(), mask=arrays["mask"])
