@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +126,9 @@ class Store:
         except FileNotFoundError:
             raise CorruptBlob(digest, "is missing") from None
         if found != digest:
-            path.replace(self.root / "quarantine" / digest)
+            # another reader may have found and moved it at the same time
+            with suppress(FileNotFoundError):
+                path.replace(self.root / "quarantine" / digest)
             raise CorruptBlob(digest, f"holds other content (sha256 {found}) and was moved to quarantine/")
         return path
 
