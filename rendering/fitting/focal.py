@@ -32,6 +32,7 @@ from rendering.fitting.parameters import Float32, NormalEquations, Parameters
 from rendering.fitting.settings import FocalSettings
 from rendering.fitting.start import start_parameters
 
+TINY = 1e-9
 LARGEST_STEP = 0.2
 """Log focal moves by at most this an iteration."""
 
@@ -92,7 +93,9 @@ def estimate_focal(
         change = float(np.clip(change, -LARGEST_STEP, LARGEST_STEP))
         log_focal += change
         fitted = [_moved(clip, model, change) for clip in fitted]
-    observable = bool(curvature >= settings.observable_spread**-2)
+    # what the detector gets wrong in every frame alike no number of frames averages out
+    variance = 1 / max(curvature, TINY) + settings.detector_spread**2
+    observable = bool(variance <= settings.observable_spread**2)
     return FocalEstimate(
         focal_px=float(np.exp(log_focal)) if observable else prior_px,
         observable=observable,

@@ -6,7 +6,9 @@ from rendering.fitting.settings import FocalSettings, LandmarkSettings
 from tests.rendering.fitting.toy_face import CAMERA, toy_clip
 
 PRECISE = FocalSettings(
-    landmarks=LandmarkSettings(noise=0.0015, pair_noise=0.0015, contour_noise=10.0), iterations=14
+    landmarks=LandmarkSettings(noise=0.0015, pair_noise=0.0015, contour_noise=10.0),
+    detector_spread=0.0,
+    iterations=14,
 )
 
 
@@ -29,6 +31,14 @@ def test_a_turning_head_determines_the_focal_length(face_model):
 def test_without_turning_the_prior_is_returned(face_model):
     settings = FocalSettings()
     found = estimate(face_model, [toy_clip(face_model, yaw_deg=2)], settings)
+    assert not found.observable
+    assert found.focal_px == prior_focal_px(CAMERA.width, CAMERA.height, settings)
+
+
+def test_a_biased_detector_determines_nothing_however_far_the_head_turns(face_model):
+    """Detected landmarks of a synthetic speaker gave 415 px for 900 px, and called it observable."""
+    settings = PRECISE.model_copy(update={"detector_spread": 0.4})
+    found = estimate(face_model, [toy_clip(face_model, yaw_deg=35)], settings)
     assert not found.observable
     assert found.focal_px == prior_focal_px(CAMERA.width, CAMERA.height, settings)
 
