@@ -62,7 +62,7 @@ def open_build(settings: BuildSettings) -> Iterator[Build]:
     catalogue = scan_sources(settings)
     if not catalogue.sources and not catalogue.rejected:
         raise ValueError("no sources: give --clips, --studio, --hdtf, --vfhq, --multiface or --facescape")
-    facts = source_facts(settings)
+    source_facts(settings)  # a bad source.json stops before work starts
     store = Store.create(settings.store)
     with build_lock(store):
         base = latest_number(store, settings.name)
@@ -75,24 +75,7 @@ def open_build(settings: BuildSettings) -> Iterator[Build]:
         )
         clips, rejected = open_sources(catalogue, models.blobs)
         sources = {source.clip_id: source for source in catalogue.sources}
-        by_stage = settings.stages.by_name()
-        recipes = [recipe_of(find_stage(name), by_stage[name]) for name in by_stage]
-        record = BuildRecord(
-            name=settings.name,
-            settings={
-                "stages": settings.stages.model_dump(mode="json"),
-                "splits": settings.splits.model_dump(mode="json"),
-            },
-            models=models.blobs,
-            catalogue=catalogue_digest(
-                clips, rejected, {clip_id: source.subject_id for clip_id, source in sources.items()}
-            ),
-            recipes={recipe.digest: recipe for recipe in recipes},
-            face_model=models.face_model,
-            sources=facts,
-            licences=models.licences,
-        )
-        key = build_key(settings.name, facts=record.model_dump(mode="json"))
+        record = _record(settings, models, clips, rejected, sources)
         yield Build(
             store=store,
             settings=settings,
@@ -102,8 +85,34 @@ def open_build(settings: BuildSettings) -> Iterator[Build]:
             rejected=rejected,
             record=record,
             base=base,
-            key=key,
+            key=build_key(settings.name, facts=record.model_dump(mode="json")),
         )
+
+
+def _record(
+    settings: BuildSettings,
+    models: ModelFiles,
+    clips: list[Clip],
+    rejected: list[RejectedSource],
+    sources: dict[str, Source],
+) -> BuildRecord:
+    """All that the rows will depend on, before any stage has run."""
+    by_stage = settings.stages.by_name()
+    recipes = [recipe_of(find_stage(name), by_stage[name]) for name in by_stage]
+    subjects = {clip_id: source.subject_id for clip_id, source in sources.items()}
+    return BuildRecord(
+        name=settings.name,
+        settings={
+            "stages": settings.stages.model_dump(mode="json"),
+            "splits": settings.splits.model_dump(mode="json"),
+        },
+        models=models.blobs,
+        catalogue=catalogue_digest(clips, rejected, subjects),
+        recipes={recipe.digest: recipe for recipe in recipes},
+        face_model=models.face_model,
+        sources=source_facts(settings),
+        licences=models.licences,
+    )
 
 
 def run_stages(build: Build, progress: StageProgress) -> list[Clip]:
