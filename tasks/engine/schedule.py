@@ -90,13 +90,13 @@ class Schedule:
     def when_done(self, result: Result[T], tell: Callable[[T], None]) -> None:
         """Call `tell` with what a task run returned, once it has; not at all if it failed."""
 
-        def done(future: Any) -> None:
-            if isinstance(future, Future):
-                failed = future.cancelled() or future.exception() is not None
-            else:
-                failed = not future.state.is_completed()
-            if not failed:
-                tell(future.result())
+        def done(future: Result[T]) -> None:
+            # Asked for its state here, a Prefect future asks the server, which does not know it yet.
+            try:
+                returned = future.result()
+            except Exception:  # collect raises it
+                return
+            tell(returned)
 
         result.add_done_callback(done)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -67,18 +68,23 @@ def throughput_table(timings: Sequence[StageTiming]) -> Table:
 
 
 def publish_artifacts(rows: Sequence[ManifestRow], facts: BuildFacts) -> None:
-    """Attach the tables and the card to the flow run; nothing outside one, so that no server is needed."""
+    """Attach the tables and the card to the flow run; nothing outside one, so that no server is needed.
+
+    The keys begin with the dataset's name: the page then shows a dataset's versions one below the other.
+    """
     if FlowRunContext.get() is None:
         return
-    create_markdown_artifact(build_card(rows, facts), key="dataset-card", description="The version's card.md")
+    key = re.sub("[^a-z0-9]+", "-", facts.name.lower()).strip("-")
+    version = f"{facts.name} version {facts.number}"
+    create_markdown_artifact(build_card(rows, facts), key=f"{key}-card", description=f"{version}: card.md")
     tables = {
         "funnel": (
             funnel_table(rows, facts),
-            "Sources that each stage took on, and why it refused the others",
+            "sources that each stage took on, and why it refused the others",
         ),
-        "quarantine": (refused_table(rows, facts), "Each source that was not published"),
-        "throughput": (throughput_table(facts.timings), "What each stage computed, reused and cost"),
+        "refused": (refused_table(rows, facts), "each source that was not published"),
+        "throughput": (throughput_table(facts.timings), "what each stage computed, reused and cost"),
     }
-    for key, (table, description) in tables.items():
+    for name, (table, description) in tables.items():
         if table:
-            create_table_artifact(table, key=key, description=description)
+            create_table_artifact(table, key=f"{key}-{name}", description=f"{version}: {description}")

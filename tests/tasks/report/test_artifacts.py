@@ -56,4 +56,4 @@ def test_outside_a_flow_run_nothing_is_sent(
     assert sent == []
     monkeypatch.setattr(artifacts.FlowRunContext, "get", lambda: object())
     publish_artifacts([make_row()], facts)
-    assert sent == ["dataset-card", "funnel", "throughput"]
+    assert sent == ["heads-card", "heads-funnel", "heads-throughput"]
