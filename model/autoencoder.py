@@ -31,7 +31,11 @@ class AutoencoderSize(BaseModel, frozen=True, extra="forbid", use_attribute_docs
 
 
 class AutoencoderWeights(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """What the parts of the loss weigh."""
+    """What the parts of the loss weigh.
+
+    The posterior's variance is not trained and not used: its noise, as large as the latents themselves at
+    the start, costs a short training most of its depth.
+    """
 
     rgb: NonNegativeFloat = 1.0
     """Mean absolute error of RGB in [-1, 1]."""
@@ -41,8 +45,11 @@ class AutoencoderWeights(BaseModel, frozen=True, extra="forbid", use_attribute_d
     """Mean absolute error of depth codes on the skin."""
     background: NonNegativeFloat = 1.0
     """The same elsewhere."""
-    kl: NonNegativeFloat = 1e-6
-    """Divergence of the latents from the normal distribution, a value: keeps them bounded and smooth."""
+    size: NonNegativeFloat = 1e-4
+    """Mean square of the latents: keeps them bounded."""
+    noise: NonNegativeFloat = 0.1
+    """Standard deviation of the noise on the latents in training, in units of their own: the decoder must
+    not mind what a denoiser leaves behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ class AutoencoderLoss:
     edges: Tensor
     depth: Tensor
     background: Tensor
-    kl: Tensor
+    size: Tensor
 
 
 def small_autoencoder(size: AutoencoderSize) -> AutoencoderKL:
@@ -90,8 +97,9 @@ def autoencoder_loss(
     The three decoded channels of a depth code are averaged, as in use, so their noise is not learnt.
     """
     both = torch.cat([pictures.rgb, as_picture(pictures.code)])
-    posterior = vae.encode(both).latent_dist
-    decoded = vae.decode(posterior.sample(generator=generator)).sample
+    latents = vae.encode(both).latent_dist.mean
+    noise = torch.randn(latents.shape, generator=generator).to(latents) * latents.detach().std()
+    decoded = vae.decode(latents + weights.noise * noise).sample
     rgb, code = decoded[: len(pictures)], decoded[len(pictures) :].mean(dim=1)
     skin = pictures.mask.float()
     code_error = (code - pictures.code).abs()
@@ -101,7 +109,7 @@ def autoencoder_loss(
         "edges": edge_error,
         "depth": _mean_where(code_error, skin),
         "background": _mean_where(code_error, 1 - skin),
-        "kl": posterior.kl().sum() / posterior.mean.numel(),
+        "size": (latents**2).mean(),
     }
     total = sum((getattr(weights, name) * part for name, part in parts.items()), torch.zeros(()))
     return AutoencoderLoss(total=total, **{name: part.detach() for name, part in parts.items()})

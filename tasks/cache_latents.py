@@ -55,7 +55,8 @@ def _latents(vae: AutoencoderKL, pictures: Pictures, device: str) -> dict[str, t
         rgb = encode(vae, pictures.rgb.to(device)).cpu()
         depth = encode(vae, as_picture(pictures.code).to(device)).cpu()
     skin = functional.interpolate(pictures.mask[:, None].float(), size=rgb.shape[2:], mode="area")[:, 0]
-    return {"rgb": rgb.half(), "depth": depth.half(), "mask": skin.half()}
+    stored = {"rgb": rgb, "depth": depth, "mask": skin}
+    return {name: maps.half().contiguous() for name, maps in stored.items()}
 
 
 STAGE = Stage(
