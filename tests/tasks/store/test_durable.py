@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -46,6 +47,20 @@ def test_every_file_is_synced_before_its_name_and_its_folder_after(
         after = [path for kind, path in told[index:] if kind == "fsync"]
         assert set(parts) <= set(before), target
         assert target.parent in after, target
+
+
+def test_the_name_of_a_blobs_folder_is_synced_even_after_its_maker_was_killed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink()))
+    digest = hashlib.sha256(b"x").hexdigest()
+    store.blob_path(digest).parent.mkdir()
+    store.put_bytes(b"x")
+    assert synced.index(store.root / "cas") < synced.index(store.blob_path(digest).parent)
+    synced.clear()
+    store.put_bytes(b"x")
+    assert store.root / "cas" not in synced
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])

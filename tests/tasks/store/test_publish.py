@@ -96,6 +96,14 @@ def test_a_moved_base_is_detected_unless_the_result_is_the_same(store: Store) ->
     assert publish_again(store, base=1).changed is False  # type: ignore[attr-defined]
 
 
+def test_a_base_that_never_was_leaves_no_gap(store: Store) -> None:
+    build(store)
+    rows = read_version(store, "small").rows[:1]
+    with pytest.raises(BaseMoved):
+        publish_again(store, rows=rows, base=5)
+    assert version_numbers(store, "small") == [1]
+
+
 def test_a_missing_blob_is_not_published(store: Store) -> None:
     build(store)
     version = read_version(store, "small")
