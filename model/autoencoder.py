@@ -22,7 +22,7 @@ LATENT_CHANNELS = 4
 class AutoencoderSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """Size of the small VAE; 64 px become latents of 16 x 16 x 4."""
 
-    widths: tuple[PositiveInt, ...] = (32, 64, 64)
+    widths: tuple[PositiveInt, ...] = (16, 32, 64)
     """Channels of each level, multiples of 8; each level but the last halves height and width."""
     layers: PositiveInt = 1
     """Residual blocks of a level of the encoder; the decoder has one more."""

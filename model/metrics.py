@@ -141,8 +141,8 @@ def depth_scores(
     _name_first(pixels == 0, names, f"no truth above the cut {protocol.cut:g} on the mask")
     safe = torch.where(scored, truth, 1.0)
     error = torch.where(scored, aligned - truth, 0.0)
-    # a ratio is only a ratio of positive depths; the others are misses
-    is_close = scored & (aligned > 0) & (aligned < DELTA1 * safe) & (safe < DELTA1 * aligned)
+    # both ratios without dividing: an estimate that is not positive fails the second
+    is_close = scored & (aligned < DELTA1 * safe) & (safe < DELTA1 * aligned)
     return DepthScores(
         protocol=protocol,
         abs_rel=(error.abs() / safe).sum(dim=(1, 2)) / pixels,
