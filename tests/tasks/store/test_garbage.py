@@ -8,8 +8,9 @@ from tasks.store.actions import find_action
 from tasks.store.blobs import Store
 from tasks.store.garbage import collect
 from tasks.store.locks import StoreBusy, build_lock
+from tasks.store.publish import publish
 from tasks.store.verify import verify_version
-from tasks.store.versions import CorruptVersion, dataset_folder, read_version
+from tasks.store.versions import CorruptVersion, dataset_folder, read_provenance, read_version
 from tests.small_build import CutSettings, PaintSettings, build
 
 
@@ -57,10 +58,16 @@ def test_an_unlisted_version_folder_goes(store: Store) -> None:
 
 
 def test_intermediate_files_of_a_version_stay(store: Store) -> None:
+    """A version whose rows name the depth alone reaches, through its actions, the crop as well."""
     build(store)
-    record = next((store.root / "actions").iterdir())
+    version = read_version(store, "small")
+    actions = read_provenance(store, version.lock).actions
+    rows = [row.model_copy(update={"blobs": {"depth": row.blobs["depth"]}}) for row in version.rows]
+    publish(store, "slim", rows=rows, facts=version.lock.facts, actions=actions, pages={}, base=0)
+    shutil.rmtree(dataset_folder(store, "small"))
     collect(store)
-    assert find_action(store, record.stem)
+    assert all(find_action(store, key) for steps in actions.values() for _, key in steps)
+    assert verify_version(store, "slim").findings == ()
 
 
 def test_it_waits_for_no_build_and_disturbs_none(store: Store) -> None:
