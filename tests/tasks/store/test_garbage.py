@@ -68,6 +68,8 @@ def test_intermediate_files_of_a_version_stay(store: Store) -> None:
     collect(store)
     assert all(find_action(store, key) for steps in actions.values() for _, key in steps)
     assert verify_version(store, "slim").findings == ()
+    store.blob_path(version.rows[0].blobs["crop"]).unlink()
+    assert [finding.kind for finding in verify_version(store, "slim").findings] == ["blob"]
 
 
 def test_it_waits_for_no_build_and_disturbs_none(store: Store) -> None:
