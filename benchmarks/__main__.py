@@ -24,6 +24,7 @@ def commands() -> list[list[str]]:
         ["benchmarks.rasterizer", *face_model],
         ["benchmarks.fitting", *face_model, *arrays, *clips],
         ["benchmarks.orchestration"],
+        ["benchmarks.store"],
         ["benchmarks.contact_sheet"],
         ["benchmarks.build", *face_model, *clips],
     ]

@@ -21,7 +21,7 @@ from tasks.store.publish import Published, publish
 from tasks.store.recipes import Recipe
 from tasks.store.rows import merkle_root
 from tasks.store.splits import Split
-from tasks.store.versions import LockFacts, read_version
+from tasks.store.versions import CorruptVersion, LockFacts, read_version
 
 
 class BuildRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -102,7 +102,10 @@ def _facts(
 def _change(store: Store, name: str, rows: Sequence[ManifestRow], *, base: int) -> VersionChange | None:
     if base == 0:
         return None
-    previous = read_version(store, name, number=base)
+    try:
+        previous = read_version(store, name, number=base)
+    except CorruptVersion:  # this very build restores it
+        return None
     old, new = ({row.clip_id: row for row in some} for some in (previous.rows, rows))
     both = old.keys() & new.keys()
     changed = sum(old[clip_id] != new[clip_id] for clip_id in both)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ def sources_page(clips: Iterable[Clip]) -> bytes:
         )
         for clip in clips
     }
-    return _PLACES.dump_json(dict(sorted(places.items())), indent=1) + b"\n"
+    # not pydantic's own JSON: file names may hold bytes that are no UTF-8, which only json escapes
+    return json.dumps(_PLACES.dump_python(places), indent=1, sort_keys=True).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ class Recomputation:
 
     @property
     def _places(self) -> Mapping[str, SourcePlace]:
-        return _PLACES.validate_json((self.version.folder / SOURCES_PAGE).read_bytes())
+        return _PLACES.validate_python(json.loads((self.version.folder / SOURCES_PAGE).read_bytes()))
 
     def _with_siblings(self, chosen: Sequence[str]) -> list[str]:
         """The clips and all others of their source videos, which share a focal length."""
