@@ -28,6 +28,7 @@ FITTING_MODULES = (
         "appearance",
         "arrow_solver",
         "clip",
+        "contour",
         "inliers",
         "landmark_groups",
         "landmark_terms",

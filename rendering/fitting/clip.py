@@ -21,6 +21,7 @@ from rendering.fitting.result import ClipFit
 from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import FitSettings
 from rendering.fitting.skin_samples import SkinSamples, skin_samples
+from rendering.fitting.start import start_parameters
 from rendering.fitting.visibility import visible_samples
 
 
@@ -48,13 +49,14 @@ class ClipFitter:
         targets = landmark_targets(
             self.landmarks, landmarks, presence, camera=camera, settings=self.settings.landmarks
         )
-        parameters, targets = fit_landmarks(
+        start = start_parameters(
             self.landmarks,
-            targets,
-            focal_px=camera.focal_x_px,
+            landmarks,
+            presence,
+            camera=camera,
             identity_modes=len(self.face_model.identity_basis),
-            settings=self.settings.landmarks,
         )
+        parameters = fit_landmarks(self.landmarks, targets, start, settings=self.settings.landmarks)
         photometric = self.settings.photometric
         if patches is None or self.samples is None or photometric is None:
             return self._result(landmarks, parameters, camera=camera, patches=None, sighting=None)

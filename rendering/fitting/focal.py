@@ -123,12 +123,7 @@ def _start(
         model, clip.points[chosen], clip.presence[chosen], camera=camera, settings=settings.landmarks
     )
     start = start_parameters(
-        model,
-        targets.points,
-        presence=targets.presence,
-        focal_px=camera.focal_x_px,
-        center=targets.center,
-        identity_modes=identity_modes,
+        model, clip.points[chosen], clip.presence[chosen], camera=camera, identity_modes=identity_modes
     )
     targets = targets.points_alone()
     priors = key_priors(model, frames=len(chosen), settings=settings.landmarks)

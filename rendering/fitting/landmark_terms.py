@@ -12,7 +12,7 @@ from rendering.face_model import FaceModel
 from rendering.fitting.contour import ContourModel, add_contour, contour_model
 from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
-from rendering.fitting.rotations import right_jacobian, rotation_matrix
+from rendering.fitting.rotations import right_jacobian, rotation_matrices, rotation_matrix
 from rendering.normals import vertex_normals
 
 
@@ -67,14 +67,15 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
 class LandmarkTargets:
     """What the detector saw, and how far to trust it."""
 
+    unit_px: float
+    """Distance of the outer eye corners: what noise is a part of."""
     points: Float64
-    """(N, L, 3): x, y in crop px; z relative depth in the same unit, times the clip's depth scale."""
+    """(N, L, 2) px."""
     jaw: Float64
     """Contour landmarks, (N, J, 2) px."""
     center: tuple[float, float]
     """Principal point, crop px."""
     point_sigma_px: float
-    depth_sigma_px: float
     pair_sigma_px: float
     contour_sigma_px: float
     robust_scale: float
@@ -88,14 +89,8 @@ class LandmarkTargets:
         return replace(self, points=self.points[part], jaw=self.jaw[part], presence=self.presence[part])
 
     def points_alone(self) -> LandmarkTargets:
-        """Without the detector's depth, whose perspective is its own, and without the jaw line."""
-        return replace(self, depth_sigma_px=np.inf, contour_sigma_px=np.inf)
-
-    def with_depth_scale(self, scale: float) -> LandmarkTargets:
-        """The detector's depth times a factor; 0 = its depth is not used."""
-        if scale == 0:
-            return replace(self, depth_sigma_px=np.inf)
-        return replace(self, points=self.points * np.array([1.0, 1.0, scale]))
+        """Without the jaw line."""
+        return replace(self, contour_sigma_px=np.inf)
 
 
 @compiled
@@ -103,7 +98,7 @@ def _point_rows(
     rows: Float32, turned: Float64, rotation: Float64, spin: Float64, position: Float64, focal: float,
     basis: Float32, expression: int,
 ) -> None:  # fmt: skip
-    """d(x px, y px, depth px)/d parameters of one landmark, into rows (3, D).
+    """d(x px, y px)/d parameters of one landmark, into rows (2, D).
 
     turned = R x; spin = R J with J the right Jacobian: d(R x)/d vector_j = spin_j x (R x).
     """
@@ -113,11 +108,11 @@ def _point_rows(
     z = turned[2] + depth
     modes = basis.shape[1]
     shared = expression + 6
-    for row in range(3):
-        # d row / d(camera-space point); relative depth is measured from the head's origin
+    for row in range(2):
+        # d row / d(camera-space point)
         dx = focal / z if row == 0 else 0.0
         dy = focal / z if row == 1 else 0.0
-        dz = focal / depth if row == 2 else -focal * (x if row == 0 else y) / z**2
+        dz = -focal * (x if row == 0 else y) / z**2
         line = rows[row]
         a = np.float32(dx * rotation[0, 0] + dy * rotation[1, 0] + dz * rotation[2, 0])
         b = np.float32(dx * rotation[0, 1] + dy * rotation[1, 1] + dz * rotation[2, 1])
@@ -136,20 +131,17 @@ def _point_rows(
         line[expression + 4] = dy * depth
         line[expression + 5] = (dx * position[0] + dy * position[1] + dz) * depth
         line[shared + modes - expression] = focal * (x if row == 0 else y) / z
-    rows[2, expression + 5] = -focal * turned[2] / depth
-    rows[2, shared + modes - expression] = focal * turned[2] / depth
 
 
 @compiled
 def _predict(turned: Float64, position: Float64, focal: float, center_x: float, center_y: float) -> Float64:
-    """Image position and relative depth of rotated points: (L, 3) m -> (L, 3) px."""
+    """Image position of rotated points: (L, 3) m -> (L, 2) px."""
     depth = np.exp(position[2])
-    out = np.empty_like(turned)
+    out = np.empty((len(turned), 2))
     for row in range(turned.shape[0]):
         z = turned[row, 2] + depth
         out[row, 0] = focal * (turned[row, 0] + position[0] * depth) / z + center_x
         out[row, 1] = focal * (turned[row, 1] + position[1] * depth) / z + center_y
-        out[row, 2] = focal * turned[row, 2] / depth
     return out
 
 
@@ -174,27 +166,15 @@ def _weigh(
     pairs: NDArray[np.int32],
     scales: Float64,
 ) -> None:
-    """Turn plain rows (L, 3, D + 1) into weighted ones in place, and fill the pairs' rows (2 K, D + 1).
-
-    Depth is relative: its rows lose their weighted mean, which eliminates an unknown shift a frame.
-    """
-    columns = jacobian.shape[2] - 1
-    mean = np.zeros(columns + 1, np.float32)
-    for row in range(jacobian.shape[0]):
-        for axis in range(3):
-            jacobian[row, axis, columns] = error[row, axis]
-        mean += np.float32(weight[row]) * jacobian[row, 2]
-    mean /= np.float32(np.sum(weight))
+    """Turn plain rows (L, 2, D + 1) into weighted ones in place, and fill the pairs' rows (2 K, D + 1)."""
+    jacobian[:, :, jacobian.shape[2] - 1] = error
     for pair in range(pairs.shape[0]):
         upper, lower = pairs[pair]
-        root = np.float32(scales[2] * np.sqrt(min(weight[upper], weight[lower])))
+        root = np.float32(scales[1] * np.sqrt(min(weight[upper], weight[lower])))
         for axis in range(2):
             pair_rows[2 * pair + axis] = root * (jacobian[upper, axis] - jacobian[lower, axis])
     for row in range(jacobian.shape[0]):
-        root = np.sqrt(weight[row])
-        jacobian[row, 0] *= np.float32(root * scales[0])
-        jacobian[row, 1] *= np.float32(root * scales[0])
-        jacobian[row, 2] = np.float32(root * scales[1]) * (jacobian[row, 2] - mean)
+        jacobian[row] *= np.float32(np.sqrt(weight[row]) * scales[0])
 
 
 @compiled
@@ -207,8 +187,8 @@ def _accumulate(
     share, robust_scale = noise[0], noise[1]
     frames, landmarks, _ = points.shape
     columns = basis.shape[2] + 7
-    rows = np.zeros((3 * landmarks + 2 * pairs.shape[0], columns + 1), np.float32)
-    point_rows = rows[: 3 * landmarks].reshape(landmarks, 3, columns + 1)
+    rows = np.zeros((2 * landmarks + 2 * pairs.shape[0], columns + 1), np.float32)
+    point_rows = rows[: 2 * landmarks].reshape(landmarks, 2, columns + 1)
     gram = np.empty((frames, columns + 1, columns + 1), np.float32)
     weights = np.empty((frames, landmarks))
     for frame in range(frames):
@@ -225,18 +205,33 @@ def _accumulate(
                 point_rows[row], turned[row], rotation, spin, positions[frame], focal, basis[row], expression
             )
         scales = np.sqrt(share * presence[frame]) * noise[2:]
-        _weigh(point_rows, rows[3 * landmarks :], error, weight, pairs, scales)
+        _weigh(point_rows, rows[2 * landmarks :], error, weight, pairs, scales)
         gram[frame] = np.dot(rows.T, rows)
         weights[frame] = weight
     return gram, weights
 
 
+def landmark_error(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> float:
+    """Rms distance of fitted and detected landmarks as a part of the eyes' distance."""
+    total = 0.0
+    for part in chunks(len(targets.points)):
+        some = parameters.frames(part)
+        turned = np.matmul(model.points(some), rotation_matrices(some.rotation).transpose(0, 2, 1))
+        placed = turned + some.translation_m[:, None]
+        pixels = np.exp(some.log_focal) * placed[..., :2] / placed[..., 2:] + targets.center
+        seen = targets.presence[part] > 0
+        total += float(((pixels - targets.points[part])[seen] ** 2).sum())
+    count = max(1, int((targets.presence > 0).sum()) * len(model.ids))
+    return float(np.sqrt(total / count)) / targets.unit_px
+
+
 def add_landmarks(
     equations: NormalEquations, model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters
 ) -> Float32:
-    """Add the landmark, depth, pair and jaw line residuals; returns the landmarks' robust weights, (N, L)."""
-    point_px, depth_px, pair_px = targets.point_sigma_px, targets.depth_sigma_px, targets.pair_sigma_px
-    noise = np.array([targets.share, targets.robust_scale, 1 / point_px, 1 / depth_px, 1 / pair_px])
+    """Add the landmark, pair and jaw line residuals; returns the landmarks' robust weights, (N, L)."""
+    noise = np.array(
+        [targets.share, targets.robust_scale, 1 / targets.point_sigma_px, 1 / targets.pair_sigma_px]
+    )
     view = np.array([np.exp(parameters.log_focal), *targets.center])
     robust = np.empty(targets.points.shape[:2], np.float32)
     for part in chunks(len(robust)):

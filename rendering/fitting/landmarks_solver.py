@@ -11,17 +11,12 @@ from rendering.fitting.arrow_solver import Step, second_difference_gradient, sec
 from rendering.fitting.landmark_groups import EYE_CORNERS
 from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters
-from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import LandmarkSettings
-from rendering.fitting.start import start_parameters
 
 POSE_RIDGE = 1e-2
 """Keeps a frame without any landmark solvable."""
 DAMPING = 1e-5
 """Levenberg-Marquardt: keeps frames with nearly worthless landmarks solvable in single precision."""
-
-
-LEAST_DEPTH_CORRELATION = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +58,7 @@ def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings
         + [settings.distance_acceleration]
     )
     return Priors(
-        expression=1.0,
+        expression=settings.expression_prior,
         identity=max(1.0, frames / settings.independent_frames),
         smoothness=smoothness**-2,
         robust_scale=settings.robust_acceleration,
@@ -103,34 +98,17 @@ def landmark_targets(
     """The detector's landmarks as targets: (N, 478, 3) crop px, presence (N,) 0..1."""
     unit = eye_distance_px(landmarks)
     return LandmarkTargets(
-        points=landmarks[:, model.ids].astype(np.float64),
+        unit_px=unit,
+        points=landmarks[:, model.ids, :2].astype(np.float64),
         jaw=landmarks[:, model.contour.ids, :2].astype(np.float64),
         center=(camera.center_x_px, camera.center_y_px),
         point_sigma_px=settings.noise * unit,
-        depth_sigma_px=settings.depth_noise * unit,
         pair_sigma_px=settings.pair_noise * unit,
         contour_sigma_px=settings.contour_noise * unit,
         robust_scale=settings.robust_scale,
         share=settings.independent_landmarks / len(model.ids),
         presence=presence.astype(np.float64),
     )
-
-
-def depth_scale(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> float:
-    """How much the detector shrinks relative depth, by least squares against the current fit.
-
-    0 where detected depth does not follow the face at all: then it is not used.
-    """
-    toward = rotation_matrices(parameters.rotation)[:, 2]
-    fitted = np.einsum("nlc,nc->nl", model.points(parameters), toward)
-    fitted *= np.exp(parameters.log_focal - parameters.position[:, 2:])
-    fitted -= fitted.mean(axis=1, keepdims=True)
-    seen = targets.points[:, :, 2] - targets.points[:, :, 2].mean(axis=1, keepdims=True)
-    agreement = float((seen * fitted).sum())
-    energy = float((seen**2).sum()) * float((fitted**2).sum())
-    if energy == 0 or agreement / np.sqrt(energy) < LEAST_DEPTH_CORRELATION:
-        return 0.0
-    return agreement / float((seen**2).sum())
 
 
 def gauss_newton_step(
@@ -163,26 +141,11 @@ def iterate(
 def fit_landmarks(
     model: LandmarkModel,
     targets: LandmarkTargets,
+    start: Parameters,
     *,
-    focal_px: float,
-    identity_modes: int,
     settings: LandmarkSettings,
-) -> tuple[Parameters, LandmarkTargets]:
-    """The landmark stage: identity and pose on evenly spread key frames, then all frames together.
-
-    Returns:
-        parameters: of all frames.
-        targets: with the detector's depth scaled to the fit, or left out where it does not follow it.
-    """
-    start = start_parameters(
-        model,
-        targets.points,
-        presence=targets.presence,
-        focal_px=focal_px,
-        center=targets.center,
-        identity_modes=identity_modes,
-    )
-    targets = targets.with_depth_scale(depth_scale(model, targets, start))
+) -> Parameters:
+    """The landmark stage: identity on evenly spread key frames, then all frames together."""
     frames = len(targets.points)
     keys = np.unique(np.linspace(0, frames - 1, min(frames, settings.key_frames)).astype(np.intp))
     known = iterate(
@@ -192,14 +155,10 @@ def fit_landmarks(
         priors=key_priors(model, frames=len(keys), settings=settings),
         iterations=settings.key_iterations,
     )
-    priors = clip_priors(model, frames=frames, settings=settings)
-    return (
-        iterate(
-            model,
-            targets,
-            replace(start, identity=known.identity),
-            priors=priors,
-            iterations=settings.iterations,
-        ),
+    return iterate(
+        model,
         targets,
+        replace(start, identity=known.identity),
+        priors=clip_priors(model, frames=frames, settings=settings),
+        iterations=settings.iterations,
     )

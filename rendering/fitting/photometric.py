@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rendering.face_model import FaceModel
 from rendering.fitting.appearance import Appearance, estimate_albedo, estimate_light
-from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks
+from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks, landmark_error
 from rendering.fitting.landmarks_solver import Priors, gauss_newton_step
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.patches import Patches
@@ -172,8 +172,14 @@ def refine(
     priors: Priors,
     settings: PhotometricSettings,
 ) -> Parameters:
-    """Gauss-Newton iterations on landmarks and brightness."""
+    """Gauss-Newton iterations on landmarks and brightness.
+
+    Where the landmark stage leaves a large error, the detector sees another face than the model can make
+    or errs: there landmarks count less against brightness.
+    """
     model, targets = landmarks
+    excess = max(1.0, landmark_error(model, targets, parameters) / settings.landmark_error)
+    targets = replace(targets, share=targets.share / excess**2)
     unhidden = visible_samples(face_model, samples.vertices, parameters)
     for _ in range(settings.iterations):
         sighting = look(

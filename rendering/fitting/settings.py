@@ -14,18 +14,19 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
 
     noise: float = Field(default=0.02, gt=0)
     """Standard deviation of a landmark, as a part of the distance between the outer eye corners."""
-    depth_noise: float = Field(default=0.1, gt=0)
-    """Standard deviation of the detector's relative landmark depth, same unit."""
     pair_noise: float = Field(default=0.004, gt=0)
     """Standard deviation of a lid or lip distance, same unit: apertures are seen better than positions."""
-    contour_noise: float = Field(default=0.02, gt=0)
+    contour_noise: float = Field(default=0.03, gt=0)
     """Standard deviation of the jaw line across itself, same unit."""
     robust_scale: float = Field(default=3.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_landmarks: float = Field(default=120.0, gt=0)
+    independent_landmarks: float = Field(default=130.0, gt=0)
     """Neighbouring landmarks err together: all of a frame's count as this many independent ones."""
-    independent_frames: float = Field(default=20.0, gt=0)
+    independent_frames: float = Field(default=3.0, gt=0)
     """A landmark's bias is the same in all frames: for the identity a clip counts as this many frames."""
+    expression_prior: float = Field(default=1.6, gt=0)
+    """Weight of the expression coefficients' squares: 1 where one clip spans all expressions; more because a
+    detector's constant bias otherwise ends as a constant expression."""
     expression_acceleration: float = Field(default=0.2, gt=0)
     """Standard deviation of an expression coefficient's second difference over frames."""
     rotation_acceleration: float = Field(default=0.004, gt=0)
@@ -63,7 +64,7 @@ class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_
     """All of a frame's samples count as this many independent ones, at the least noise."""
     least_facing: float = Field(default=0.2, ge=0, lt=1)
     """Samples seen at a smaller cosine than this are left out."""
-    iterations: int = Field(default=6, ge=1)
+    iterations: int = Field(default=7, ge=1)
     """Gauss-Newton iterations."""
     landmark_error: float = Field(default=0.0125, gt=0)
     """Landmark error, as a part of the eyes' distance, where model and detector agree on a face."""

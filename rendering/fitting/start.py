@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from rendering.camera import Camera
 from rendering.fitting.landmark_terms import LandmarkModel
-from rendering.fitting.parameters import Float64, Parameters
+from rendering.fitting.parameters import Float32, Float64, Parameters
 from rendering.fitting.rotations import rotation_vector
 
 MOST_MISFIT = 3.0
@@ -27,23 +28,23 @@ def _similarity(source: Float64, target: Float64) -> tuple[float, Float64, Float
 
 def start_parameters(
     model: LandmarkModel,
-    points: Float64,
+    landmarks: Float32,
+    presence: Float32,
     *,
-    presence: Float64,
-    focal_px: float,
-    center: tuple[float, float],
+    camera: Camera,
     identity_modes: int,
 ) -> Parameters:
     """Mean face, no expression; pose by similarity to the landmarks, or between the neighbours' poses.
 
     Args:
         model: landmarks of the face model.
-        points: detected x, y and relative z, (N, L, 3) px.
+        landmarks: detected x, y and relative z, (N, 478, 3) px; z is used here alone.
         presence: 0 where a frame's landmarks are not to be used, (N,).
-        focal_px: focal length, crop px.
-        center: principal point, crop px.
+        camera: of the picture.
         identity_modes: how many.
     """
+    points = landmarks[:, model.ids].astype(np.float64)
+    center, focal_px = (camera.center_x_px, camera.center_y_px), camera.focal_x_px
     pose = np.empty((len(points), 6))
     misfit = np.empty(len(points))
     for frame, target in enumerate(points):

@@ -32,18 +32,15 @@ def residuals(model, targets, parameters, frame, weights):
         [
             focal * (turned[:, 0] + parameters.position[frame, 0] * depth) / z + CAMERA.center_x_px,
             focal * (turned[:, 1] + parameters.position[frame, 1] * depth) / z + CAMERA.center_y_px,
-            focal * turned[:, 2] / depth,
         ],
         axis=1,
     )
     error -= targets.points[frame]
-    error[:, 2] -= np.average(error[:, 2], weights=weights)
     root = np.sqrt(weights[:, None])
     pairs = error[model.pairs[:, 0], :2] - error[model.pairs[:, 1], :2]
     pair_root = np.sqrt(weights[model.pairs].min(axis=1))[:, None]
     parts = [
         root * error[:, :2] / targets.point_sigma_px,
-        root * error[:, 2:] / targets.depth_sigma_px,
         pair_root * pairs / targets.pair_sigma_px,
     ]
     return np.sqrt(targets.share) * np.concatenate([part.ravel() for part in parts])

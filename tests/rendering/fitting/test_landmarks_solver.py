@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from rendering.fitting.landmark_terms import landmark_model
-from rendering.fitting.landmarks_solver import depth_scale, fit_landmarks, landmark_targets
+from rendering.fitting.landmarks_solver import fit_landmarks, landmark_targets
 from rendering.fitting.settings import LandmarkSettings
+from rendering.fitting.start import start_parameters
 from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks, toy_clip
 
 EXACT = LandmarkSettings(
     noise=0.0005,
-    depth_noise=0.005,
     pair_noise=0.0005,
     independent_landmarks=400,
     independent_frames=1000,
@@ -22,10 +22,8 @@ EXACT = LandmarkSettings(
 def fit(face_model, landmarks, presence, settings=EXACT):
     model = landmark_model(face_model)
     targets = landmark_targets(model, landmarks, presence, camera=CAMERA, settings=settings)
-    parameters, _ = fit_landmarks(
-        model, targets, focal_px=CAMERA.focal_x_px, identity_modes=50, settings=settings
-    )
-    return parameters
+    start = start_parameters(model, landmarks, presence, camera=CAMERA, identity_modes=50)
+    return fit_landmarks(model, targets, start, settings=settings)
 
 
 def test_recovers_what_the_model_made(face_model, clip):
@@ -97,21 +95,3 @@ def test_smoothing_leaves_a_linear_motion_alone(face_model):
     fitted = fit(face_model, landmarks, still.presence, stiff)
     assert fitted.rotation == pytest.approx(line, abs=np.radians(0.4))
     assert np.diff(fitted.position, axis=0) == pytest.approx(np.diff(position, axis=0), abs=1e-3)
-
-
-def test_depth_that_does_not_follow_the_face_is_not_used(face_model, clip):
-    model = landmark_model(face_model)
-
-    def scale(landmarks):
-        targets = landmark_targets(
-            model, landmarks, clip.presence, camera=CAMERA, settings=LandmarkSettings()
-        )
-        return depth_scale(model, targets, clip.parameters)
-
-    flat, wild = clip.landmarks.copy(), clip.landmarks.copy()
-    flat[..., 2] = 0
-    wild[..., 2] = np.random.default_rng(0).normal(size=wild.shape[:2]) * 30
-    assert scale(clip.landmarks) == pytest.approx(1, abs=0.05)
-    assert scale(clip.landmarks * np.array([1, 1, 0.5], np.float32)) == pytest.approx(2, abs=0.1)
-    assert scale(flat) == 0
-    assert scale(wild) == 0

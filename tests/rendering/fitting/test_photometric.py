@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rendering.fitting.landmark_terms import landmark_model
-from rendering.fitting.landmarks_solver import clip_priors, landmark_targets
+from rendering.fitting.landmarks_solver import clip_priors, iterate, landmark_targets
 from rendering.fitting.patches import collect_patches
 from rendering.fitting.photometric import look, refine, skin_appearance
 from rendering.fitting.photometric_terms import brightness_normals
@@ -29,8 +29,7 @@ def samples(face_model):
 def patches(face_model, clip):
     """The toy clip painted: a blotchy skin under a lamp."""
     random = np.random.default_rng(0)
-    waves = sum(np.sin(face_model.mean @ (random.normal(size=3) * 250) + k) for k in range(6))
-    skin = np.array([0.75, 0.55, 0.45]) * (1 + 0.12 * waves[:, None])
+    skin = np.array([0.75, 0.55, 0.45]) * (1 + 0.15 * random.normal(size=(len(face_model.mean), 1)))
     light = directional_light(LIGHT, np.full(3, 0.6))
     light[0] += 1.2
     vertices = posed_vertices(face_model, clip.parameters).astype(np.float32)
@@ -115,7 +114,8 @@ def test_photometric_stage_improves_a_disturbed_start(samples, face_model, patch
         rotation=clip.parameters.rotation + 0.02 * random.normal(size=clip.parameters.rotation.shape),
     )
     model = landmark_model(face_model)
-    rough = LandmarkSettings(noise=0.1, depth_noise=1.0, pair_noise=0.1, contour_noise=1.0)
+    # landmarks so vague that brightness has to do the work
+    rough = LandmarkSettings(noise=0.1, pair_noise=0.1, contour_noise=1.0)
     marks = clip.landmarks + random.normal(scale=2, size=clip.landmarks.shape).astype(np.float32)
     targets = landmark_targets(model, marks, clip.presence, camera=CAMERA, settings=rough)
     refined = refine(
@@ -127,12 +127,19 @@ def test_photometric_stage_improves_a_disturbed_start(samples, face_model, patch
         priors=clip_priors(model, frames=len(marks), settings=rough),
         settings=SETTINGS,
     )
+    alone = iterate(
+        model,
+        targets,
+        start,
+        priors=clip_priors(model, frames=len(marks), settings=rough),
+        iterations=SETTINGS.iterations,
+    )
 
     def error_px(parameters):
         shown = seen_landmarks(face_model, parameters) - seen_landmarks(face_model, clip.parameters)
         return np.sqrt((shown[:, model.ids, :2] ** 2).sum(axis=2).mean())
 
-    assert error_px(refined) < 0.75 * error_px(start)
+    assert error_px(refined) < 0.8 * min(error_px(start), error_px(alone))
 
 
 def test_samples_behind_the_nose_are_hidden(samples, face_model, clip):
