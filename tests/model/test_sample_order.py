@@ -107,11 +107,22 @@ class Echo(Dataset):
         return draw.clip, draw.seed
 
 
+def fresh(workers: int) -> str | None:
+    """Workers that inherit nothing: a process that other tests gave threads and servers must not fork."""
+    return "spawn" if workers else None
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_of_a_loader_change_nothing(workers: int) -> None:
     order = order_of(4, 3)
     batches = ProcessBatches(order, global_batch=4, first=2, count=3)
-    loader = DataLoader(Echo(), batch_sampler=batches, num_workers=workers, collate_fn=list)
+    loader = DataLoader(
+        Echo(),
+        batch_sampler=batches,
+        num_workers=workers,
+        multiprocessing_context=fresh(workers),
+        collate_fn=list,
+    )
     expected = [[(d.clip, d.seed) for d in order.batch(number, size=4)] for number in (2, 3, 4)]
     assert list(loader) == expected
 

@@ -111,6 +111,11 @@ def test_a_window_that_is_the_whole_clip_refers_to_itself() -> None:
     assert 700 <= number(sample["reference"]) < 714
 
 
+def fresh(workers: int) -> str | None:
+    """Workers that inherit nothing: a process that other tests gave threads and servers must not fork."""
+    return "spawn" if workers else None
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_do_not_depend_on_workers(workers: int) -> None:
     pairs = PairSet(Counting())
@@ -122,7 +127,9 @@ def test_batches_do_not_depend_on_workers(workers: int) -> None:
         mix=MixSettings(studio_share=0.5),
     )
     batches = ProcessBatches(order, global_batch=4, first=0, count=2)
-    for number_, batch in enumerate(DataLoader(pairs, batch_sampler=batches, num_workers=workers)):
+    for number_, batch in enumerate(
+        DataLoader(pairs, batch_sampler=batches, num_workers=workers, multiprocessing_context=fresh(workers))
+    ):
         expected = [pairs[draw] for draw in order.batch(number_, size=4)]
         for name, stacked in batch.items():
             assert torch.equal(stacked, torch.stack([sample[name] for sample in expected]))
