@@ -109,5 +109,8 @@ def _run_part(
                 progress=progress,
             )
         return [clip for shard in schedule.collect(results) for clip in shard]
+    except BaseException:  # Ctrl-C among them: jobs may have hours left
+        schedule.abandon()
+        raise
     finally:
         schedule.close()

@@ -13,6 +13,8 @@ from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from tasks.engine.worker_pool import interrupt_workers
+
 S = TypeVar("S")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -99,6 +101,12 @@ class Schedule:
             tell(returned)
 
         result.add_done_callback(done)
+
+    def abandon(self) -> None:
+        """Drop what has not started and, where the threads are our own, end the jobs that run."""
+        if self._runner is None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            interrupt_workers()
 
     def close(self) -> None:
         """Drop what has not started and wait for what runs."""

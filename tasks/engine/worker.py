@@ -10,10 +10,13 @@ import errno
 import json
 import os
 import resource
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
-from typing import Any, TextIO
+from queue import SimpleQueue
+from typing import Any, NoReturn, TextIO
 
 from tasks.engine.registry import find_stage
 from tasks.reasons import Rejected
@@ -23,14 +26,24 @@ STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 """The disk's fault, never the clip's."""
 
 
-def serve(requests: TextIO, answers: TextIO) -> None:
-    """Answer jobs until the parent closes the pipe."""
-    for line in requests:
+def serve(requests: TextIO, answers: TextIO) -> NoReturn:
+    """Answer jobs until the parent closes the pipe or is gone, also in the middle of a job."""
+    jobs: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, jobs), daemon=True).start()
+    while True:
+        job = json.loads(jobs.get())
         before = _cpu_seconds()
-        answer = run_job(json.loads(line))
+        answer = run_job(job)
         answer["cpu_s"] = _cpu_seconds() - before
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _receive(requests: TextIO, jobs: SimpleQueue[str]) -> None:
+    for line in requests:
+        jobs.put(line)
+    # A parent that was killed limits no job's time any more, and nobody reads the answer.
+    os.killpg(0, signal.SIGKILL)
 
 
 def run_job(job: dict[str, Any]) -> dict[str, Any]:

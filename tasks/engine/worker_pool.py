@@ -37,6 +37,10 @@ class StorageError(OSError):
     """The disk failed or is full: the build stops, no clip is blamed."""
 
 
+class InterruptedJobError(RuntimeError):
+    """The build stops; the clip is not to blame and has no verdict."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one job may take."""
@@ -63,6 +67,7 @@ class Worker:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
+        self.interrupted = False
 
     def run(self, stage: Stage, job: Mapping[str, Any]) -> Answer:
         """Run one job. A child that dies is tried once more, then the clip is `crashed`."""
@@ -77,6 +82,8 @@ class Worker:
                 return _failure(Reason.TIMEOUT, detail, wall_s)
             if reply:
                 return _answer(stage.name, json.loads(reply), wall_s)
+            if self.interrupted:
+                raise InterruptedJobError(f"{stage.name} was stopped with its build")
             status = self._status()
             self.stop()
             if attempt == 1:
@@ -86,6 +93,8 @@ class Worker:
     def _ask(self, line: str) -> bytes | None:
         """The child's answer; b"" when it died, None when it took too long."""
         process = self._alive()
+        if self.interrupted:
+            return b""
         assert process.stdin
         assert process.stdout
         try:
@@ -131,6 +140,13 @@ class Worker:
         last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
         return f"exit status {code}" + (f", {last[0]}" if last else "")
 
+    def interrupt(self) -> None:
+        """From another thread: end the job that runs; this worker takes no other one."""
+        self.interrupted = True
+        if process := self._process:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def stop(self) -> None:
         """Kill the child and everything it started."""
         if self._process is not None:
@@ -174,6 +190,8 @@ def _empty(folder: Path) -> None:
 _idle_workers: defaultdict[Limits, queue.LifoQueue[Worker]] = defaultdict(queue.LifoQueue)
 """This process's workers that wait for a job; they live as long as the process."""
 
+_busy_workers: set[Worker] = set()
+
 
 @contextmanager
 def borrow_worker(limits: Limits) -> Iterator[Worker]:
@@ -187,7 +205,18 @@ def borrow_worker(limits: Limits) -> Iterator[Worker]:
     except queue.Empty:
         worker = Worker(limits)
         atexit.register(worker.stop)
+    _busy_workers.add(worker)
     try:
         yield worker
     finally:
-        idle.put(worker)
+        _busy_workers.discard(worker)
+        if worker.interrupted:
+            worker.stop()
+        else:
+            idle.put(worker)
+
+
+def interrupt_workers() -> None:
+    """End all jobs that run in this process's workers."""
+    for worker in list(_busy_workers):
+        worker.interrupt()

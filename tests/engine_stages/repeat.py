@@ -1,0 +1,28 @@
+"""Second stage of a simulated build: the first one's word several times."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from tasks.stage import Stage, StageInput, StageOutput
+
+
+class RepeatSettings(BaseModel, frozen=True, extra="forbid"):
+    times: int = 2
+
+
+def run(stage_input: StageInput, settings: RepeatSettings) -> StageOutput:
+    result = stage_input.scratch / "crop"
+    result.write_text(stage_input.blobs["word"].read_text() * settings.times)
+    return StageOutput(files={"crop": result}, values={})
+
+
+STAGE = Stage(
+    name="tests.engine_stages.repeat",
+    version=1,
+    run=run,  # type: ignore[arg-type]
+    settings_type=RepeatSettings,
+    tools=("numpy",),
+    inputs=("word",),
+    outputs=("crop",),
+)
