@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from signal import SIGINT
 from typing import Any, get_type_hints
 
 from prefect import Flow
@@ -15,6 +16,7 @@ from pydantic_settings import CliApp
 
 from flows.outcome import Outcome
 from tasks.engine.schedule import call_flow
+from tasks.store.durable import StoreError
 
 FLOWS = (
     "demo",
@@ -52,8 +54,11 @@ def main() -> None:
         outcome = call_flow(flow, CliApp.run(settings_type, cli_args=flags))
     except ValidationError as invalid:
         sys.exit("\n".join(_complaint(error) for error in invalid.errors()))
-    except (OSError, ValueError, LookupError) as fault:
+    except (OSError, ValueError, LookupError, StoreError) as fault:
         sys.exit(f"{name}: {fault}")
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; run it again to continue", file=sys.stderr)  # noqa: T201
+        sys.exit(128 + SIGINT)
     print(outcome.model_dump_json())  # noqa: T201
     sys.exit(outcome.exit_code)
 

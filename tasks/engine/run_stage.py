@@ -105,8 +105,11 @@ def _work(clips: list[Clip], stage: Stage, recipe: Recipe, store: Store, worker:
             "settings": recipe.settings,
             "scratch": str(scratch),
         }
-        answer = _unchanged(worker.run(stage, job), clips, inputs)
-        _blame_the_disk(answer, scratch)
+        try:
+            answer = _unchanged(worker.run(stage, job), clips, inputs)
+            _blame_the_disk(answer, scratch)
+        except StorageError as fault:
+            raise StorageError(f"store {store.root}: {fault}") from fault
         outputs = {role: store.put_file(path) for role, path in sorted(answer.files.items())}
     return Action(
         stage=stage.name,
@@ -196,6 +199,6 @@ def _blame_the_disk(answer: Answer, scratch: Path) -> None:
     free = shutil.disk_usage(scratch).free
     if answer.reason and free < LEAST_FREE_BYTES:
         raise StorageError(
-            f"only {free} bytes are free on the store's disk, need {LEAST_FREE_BYTES}; "
+            f"only {free} bytes are free on its disk, need {LEAST_FREE_BYTES}; "
             f"free space, then run again ({answer.detail})"
         )
