@@ -112,7 +112,7 @@ def _expressions(names: list[str], random: np.random.Generator) -> Array:
     """Ten random blend shapes, a talking jaw and two blinks: (N, 53)."""
     weights = np.zeros((FRAMES, len(names)))
     for mode in random.choice(len(names), 10, replace=False):
-        weights[:, mode] = np.clip(_wave(random, 40, 0.35) + random.uniform(0, 0.4), 0, 1)
+        weights[:, mode] = np.clip(_wave(random, 40, 0.5), 0, 1)
     weights[:, names.index("jawOpen")] = np.clip(_wave(random, 12, 0.25) + 0.1, 0, 0.7)
     for middle in random.choice(FRAMES - 10, 2, replace=False) + 5:
         blink = np.exp(-0.5 * ((np.arange(FRAMES) - middle) / 1.8) ** 2)

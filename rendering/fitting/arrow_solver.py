@@ -78,7 +78,8 @@ def solve_arrow(equations: NormalEquations, *, smoothness: Float64, shared_free:
         shared_free: which shared parameters move (the focal length, last, usually does not).
     """
     frames, size, _ = equations.frame.shape
-    factor = cholesky_banded(_banded(equations.frame, smoothness), lower=True, check_finite=False)
+    banded = _banded(equations.frame, smoothness)
+    factor = cholesky_banded(banded, overwrite_ab=True, lower=True, check_finite=False)
     coupling = equations.coupling[:, :, shared_free].reshape(frames * size, -1)
     right = np.empty((frames * size, coupling.shape[1] + 1), order="F")
     right[:, :-1] = coupling

@@ -83,7 +83,9 @@ def estimate_focal(
     modes = len(face_model.identity_basis)
     fitted = [_start(clip, model, camera=camera, identity_modes=modes, settings=settings) for clip in clips]
     log_focal, curvature = np.log(prior_px), 0.0
-    for _ in range(settings.iterations):
+    # one step gives the curvature, which is all there is to say where the detector leaves no hope
+    hopeless = settings.detector_spread >= settings.observable_spread
+    for _ in range(1 if hopeless else settings.iterations):
         steps = [_step(clip, model) for clip in fitted]
         reduced = [_eliminate_identity(step) for step in steps]
         curvature = sum(clip.trust * one for clip, (one, _) in zip(fitted, reduced, strict=True))
@@ -135,7 +137,7 @@ def _start(
 def _step(clip: _Clip, model: LandmarkModel) -> Step:
     equations = NormalEquations.zeros(clip.parameters)
     add_landmarks(equations, model, clip.targets, clip.parameters)
-    return gauss_newton_step(equations, clip.parameters, clip.priors, free_focal=True)[1]
+    return gauss_newton_step(equations, clip.parameters, clip.priors, free_focal=True)
 
 
 def _eliminate_identity(step: Step) -> tuple[float, float]:

@@ -113,13 +113,12 @@ def landmark_targets(
 
 def gauss_newton_step(
     equations: NormalEquations, parameters: Parameters, priors: Priors, *, free_focal: bool = False
-) -> tuple[Parameters, Step]:
-    """Add the priors to the data terms, solve, and move."""
+) -> Step:
+    """Add the priors to the data terms and solve."""
     smoothness = priors.smoothness_weights(parameters)
     add_priors(equations, parameters, priors, smoothness)
     shared = len(parameters.identity) + (1 if free_focal else 0)
-    step = solve_arrow(equations, smoothness=smoothness, shared_free=slice(0, shared))
-    return parameters.moved(step.frame, step.shared), step
+    return solve_arrow(equations, smoothness=smoothness, shared_free=slice(0, shared))
 
 
 def iterate(
@@ -134,7 +133,8 @@ def iterate(
     for _ in range(iterations):
         equations = NormalEquations.zeros(parameters)
         add_landmarks(equations, model, targets, parameters)
-        parameters, _ = gauss_newton_step(equations, parameters, priors)
+        step = gauss_newton_step(equations, parameters, priors)
+        parameters = parameters.moved(step.frame, step.shared)
     return parameters
 
 

@@ -181,7 +181,7 @@ def refine(
     excess = max(1.0, landmark_error(model, targets, parameters) / settings.landmark_error)
     targets = replace(targets, share=targets.share / excess**2)
     unhidden = visible_samples(face_model, samples.vertices, parameters)
-    for _ in range(settings.iterations):
+    for remaining in reversed(range(settings.iterations)):
         sighting = look(
             samples,
             face_model,
@@ -194,7 +194,9 @@ def refine(
         equations = NormalEquations.zeros(parameters)
         add_brightness(equations, samples, sighting, parameters, settings=settings)
         add_landmarks(equations, model, targets, parameters)
-        parameters, _ = gauss_newton_step(equations, parameters, priors)
+        step = gauss_newton_step(equations, parameters, priors)
+        stretch = settings.relaxation if remaining else 1.0
+        parameters = parameters.moved(stretch * step.frame, stretch * step.shared)
     return parameters
 
 

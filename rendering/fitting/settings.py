@@ -20,7 +20,7 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Standard deviation of the jaw line across itself, same unit."""
     robust_scale: float = Field(default=3.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_landmarks: float = Field(default=130.0, gt=0)
+    independent_landmarks: float = Field(default=145.0, gt=0)
     """Neighbouring landmarks err together: all of a frame's count as this many independent ones."""
     independent_frames: float = Field(default=3.0, gt=0)
     """A landmark's bias is the same in all frames: for the identity a clip counts as this many frames."""
@@ -64,8 +64,10 @@ class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_
     """All of a frame's samples count as this many independent ones, at the least noise."""
     least_facing: float = Field(default=0.2, ge=0, lt=1)
     """Samples seen at a smaller cosine than this are left out."""
-    iterations: int = Field(default=7, ge=1)
+    iterations: int = Field(default=8, ge=1)
     """Gauss-Newton iterations."""
+    relaxation: float = Field(default=1.85, ge=1, lt=2)
+    """Steps but the last are stretched by this: light and albedo, re-estimated between them, lag behind."""
     landmark_error: float = Field(default=0.0125, gt=0)
     """Landmark error, as a part of the eyes' distance, where model and detector agree on a face."""
     color_frames: int = Field(default=32, ge=4)
@@ -139,7 +141,7 @@ class FocalSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     rms 0.40 over eight synthetic clips of known focal length (docs/fitting.md). 0 = an unbiased detector."""
     observable_spread: float = Field(default=0.1, gt=0)
     """The focal length is observable if data and detector leave its logarithm this uncertain or less."""
-    most_frames: int = Field(default=48, ge=4)
+    most_frames: int = Field(default=24, ge=4)
     """Frames taken of each clip, evenly spread."""
     iterations: int = Field(default=10, ge=2)
     """Gauss-Newton iterations."""
