@@ -124,7 +124,7 @@ def test_a_run_shows_its_shards_its_lines_and_its_tables(tmp_path: Path, server:
     assert sorted(task["name"] for task in task_runs) == [
         f"{stage} shard {number} of 4" for stage in STAGES for number in (1, 2, 3, 4)
     ]
-    # one worker: one task run after the other, whatever prefect.toml says of other flows
+    # one worker: one task run after the other
     spans = sorted((task["start_time"], task["end_time"]) for task in task_runs)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     artifacts = {artifact["key"] for artifact in recorded("artifacts", run, least=4)}
