@@ -22,9 +22,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from fitting_clips import FullFace, SyntheticClip, make_clip
 from numpy.typing import NDArray
 
+from benchmarks.fitting_clips import FullFace, SyntheticClip, make_clip
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.clip import ClipFitter, clip_fitter
