@@ -62,6 +62,7 @@ STAGE = Stage(
             for name in (
                 *(
                     "arrow_solver",
+                    "chain_rule",
                     "contour",
                     "focal",
                     "landmark_groups",

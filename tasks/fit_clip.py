@@ -27,6 +27,7 @@ FITTING_MODULES = (
     *(
         "appearance",
         "arrow_solver",
+        "chain_rule",
         "clip",
         "contour",
         "inliers",

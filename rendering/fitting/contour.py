@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rendering.compiled import compiled
 from rendering.face_mesh_points import JAW
 from rendering.face_model import FaceModel
+from rendering.fitting.chain_rule import fill_line
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
 
@@ -128,18 +129,10 @@ def _accumulate(
             root = np.sqrt(noise[0] * presence[frame] / (1.0 + square)) * noise[2]
             dx, dy = root * d[0] * focal / point[2], root * d[1] * focal / point[2]
             dz = -(dx * point[0] + dy * point[1]) / point[2]
-            slope = np.array([dx, dy, dz])
-            along = (slope @ rotation).astype(np.float32)
-            shape = along[0] * basis[best[j], 0] + along[1] * basis[best[j], 1] + along[2] * basis[best[j], 2]
-            rows[j, :expression] = shape[:expression]
-            rows[j, expression + 6 : modes + 6] = shape[expression:]
             turned = point - shift
-            for axis in range(3):
-                rows[j, expression + axis] = np.sum(slope * np.cross(spin[:, axis], turned))
-            rows[j, expression + 3] = dx * depth
-            rows[j, expression + 4] = dy * depth
-            rows[j, expression + 5] = np.sum(slope * shift)
-            rows[j, modes + 6] = dx * point[0] + dy * point[1]
+            fill_line(
+                rows[j], (dx, dy, dz), turned, rotation, spin, positions[frame], basis[best[j]], expression
+            )
             rows[j, modes + 7] = root * error
         gram[frame] = np.dot(rows.T, rows)
     return gram

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rendering.compiled import compiled
 from rendering.face_model import FaceModel
+from rendering.fitting.chain_rule import fill_line
 from rendering.fitting.contour import ContourModel, add_contour, contour_model
 from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
@@ -94,46 +95,6 @@ class LandmarkTargets:
 
 
 @compiled
-def _point_rows(
-    rows: Float32, turned: Float64, rotation: Float64, spin: Float64, position: Float64, focal: float,
-    basis: Float32, expression: int,
-) -> None:  # fmt: skip
-    """d(x px, y px)/d parameters of one landmark, into rows (2, D).
-
-    turned = R x; spin = R J with J the right Jacobian: d(R x)/d vector_j = spin_j x (R x).
-    """
-    depth = np.exp(position[2])
-    x = turned[0] + position[0] * depth
-    y = turned[1] + position[1] * depth
-    z = turned[2] + depth
-    modes = basis.shape[1]
-    shared = expression + 6
-    for row in range(2):
-        # d row / d(camera-space point)
-        dx = focal / z if row == 0 else 0.0
-        dy = focal / z if row == 1 else 0.0
-        dz = -focal * (x if row == 0 else y) / z**2
-        line = rows[row]
-        a = np.float32(dx * rotation[0, 0] + dy * rotation[1, 0] + dz * rotation[2, 0])
-        b = np.float32(dx * rotation[0, 1] + dy * rotation[1, 1] + dz * rotation[2, 1])
-        c = np.float32(dx * rotation[0, 2] + dy * rotation[1, 2] + dz * rotation[2, 2])
-        for mode in range(expression):
-            line[mode] = a * basis[0, mode] + b * basis[1, mode] + c * basis[2, mode]
-        for mode in range(expression, modes):
-            line[mode + 6] = a * basis[0, mode] + b * basis[1, mode] + c * basis[2, mode]
-        for axis in range(3):
-            line[expression + axis] = (
-                dx * (spin[1, axis] * turned[2] - spin[2, axis] * turned[1])
-                + dy * (spin[2, axis] * turned[0] - spin[0, axis] * turned[2])
-                + dz * (spin[0, axis] * turned[1] - spin[1, axis] * turned[0])
-            )
-        line[expression + 3] = dx * depth
-        line[expression + 4] = dy * depth
-        line[expression + 5] = (dx * position[0] + dy * position[1] + dz) * depth
-        line[shared + modes - expression] = focal * (x if row == 0 else y) / z
-
-
-@compiled
 def _predict(turned: Float64, position: Float64, focal: float, center_x: float, center_y: float) -> Float64:
     """Image position of rotated points: (L, 3) m -> (L, 2) px."""
     depth = np.exp(position[2])
@@ -195,15 +156,20 @@ def _accumulate(
         rotation = rotation_matrix(rotations[frame])
         spin = rotation @ right_jacobian(rotations[frame])
         turned = points[frame] @ rotation.T
-        predicted = _predict(turned, positions[frame], focal, center_x, center_y)
+        position = positions[frame]
+        depth = np.exp(position[2])
+        predicted = _predict(turned, position, focal, center_x, center_y)
         error = predicted - targets[frame]
-        weight = _facing_weights(points[frame], normals, rotation, positions[frame])
+        weight = _facing_weights(points[frame], normals, rotation, position)
         for row in range(landmarks):
             square = (error[row, 0] ** 2 + error[row, 1] ** 2) * noise[2] ** 2
             weight[row] *= 1.0 / (1.0 + square / robust_scale**2)
-            _point_rows(
-                point_rows[row], turned[row], rotation, spin, positions[frame], focal, basis[row], expression
-            )
+            x, y = turned[row, 0] + position[0] * depth, turned[row, 1] + position[1] * depth
+            z = turned[row, 2] + depth
+            slopes = ((focal / z, 0.0, -focal * x / z**2), (0.0, focal / z, -focal * y / z**2))
+            for axis in range(2):
+                line = point_rows[row, axis]
+                fill_line(line, slopes[axis], turned[row], rotation, spin, position, basis[row], expression)
         scales = np.sqrt(share * presence[frame]) * noise[2:]
         _weigh(point_rows, rows[2 * landmarks :], error, weight, pairs, scales)
         gram[frame] = np.dot(rows.T, rows)

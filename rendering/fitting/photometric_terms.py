@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.compiled import compiled
+from rendering.fitting.chain_rule import fill_line
 from rendering.fitting.parameters import Float32, Float64
 from rendering.fitting.patches import Patches
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
@@ -92,11 +93,9 @@ def brightness_normals(
         expression: E.
     """
     frames, count, _ = points.shape
-    modes = basis.shape[2]
-    columns = modes + 7
+    columns = basis.shape[2] + 7
     jacobian = np.zeros((count, columns + 1), np.float32)
     normals = np.empty((frames, columns + 1, columns + 1), np.float32)
-    shared = expression + 6
     for frame in range(frames):
         rotation = rotation_matrix(rotations[frame])
         spin = rotation @ right_jacobian(rotations[frame])
@@ -115,25 +114,8 @@ def brightness_normals(
             y = turned[1] + position[1] * depth
             z = turned[2] + depth
             gx, gy = root * gradient[frame, row, 0], root * gradient[frame, row, 1]
-            # d residual / d(camera-space point)
-            dx, dy, dz = gx * focal / z, gy * focal / z, -(gx * x + gy * y) * focal / z**2
-            a = np.float32(dx * rotation[0, 0] + dy * rotation[1, 0] + dz * rotation[2, 0])
-            b = np.float32(dx * rotation[0, 1] + dy * rotation[1, 1] + dz * rotation[2, 1])
-            c = np.float32(dx * rotation[0, 2] + dy * rotation[1, 2] + dz * rotation[2, 2])
-            for mode in range(expression):
-                line[mode] = a * basis[row, 0, mode] + b * basis[row, 1, mode] + c * basis[row, 2, mode]
-            for mode in range(expression, modes):
-                line[mode + 6] = a * basis[row, 0, mode] + b * basis[row, 1, mode] + c * basis[row, 2, mode]
-            for axis in range(3):
-                line[expression + axis] = (
-                    dx * (spin[1, axis] * turned[2] - spin[2, axis] * turned[1])
-                    + dy * (spin[2, axis] * turned[0] - spin[0, axis] * turned[2])
-                    + dz * (spin[0, axis] * turned[1] - spin[1, axis] * turned[0])
-                )
-            line[expression + 3] = dx * depth
-            line[expression + 4] = dy * depth
-            line[expression + 5] = (dx * position[0] + dy * position[1] + dz) * depth
-            line[shared + modes - expression] = (gx * x + gy * y) * focal / z
+            slope = (gx * focal / z, gy * focal / z, -(gx * x + gy * y) * focal / z**2)
+            fill_line(line, slope, turned, rotation, spin, position, basis[row], expression)
             line[columns] = root * residual[frame, row]
         block = jacobian[:used]
         normals[frame] = np.dot(block.T, block)
