@@ -25,7 +25,6 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=BuiltinSettings,
-    modules=(),
     tools=("mediapipe", "numba", "numpy", "opencv-contrib-python", "scipy"),
     inputs=(),
     outputs=("face_model",),

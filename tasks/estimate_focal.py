@@ -55,29 +55,6 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=FocalSettings,
-    modules=(
-        "tasks.estimate_focal",
-        *(
-            f"rendering.fitting.{name}"
-            for name in (
-                *(
-                    "arrow_solver",
-                    "chain_rule",
-                    "contour",
-                    "focal",
-                    "landmark_groups",
-                    "landmark_terms",
-                    "landmarks_solver",
-                ),
-                *("parameters", "rotations", "settings", "start"),
-            )
-        ),
-        "rendering.camera",
-        "rendering.compiled",
-        "rendering.face_mesh_points",
-        "rendering.face_model",
-        "rendering.normals",
-    ),
     tools=("numba", "numpy", "scipy"),
     inputs=("landmarks", "face_model"),
     outputs=(),

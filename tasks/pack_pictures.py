@@ -109,13 +109,6 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=PackSettings,
-    modules=(
-        "tasks.pack_pictures",
-        "tasks.capture_inputs",
-        "tasks.frame_plan",
-        "tasks.resample_media",
-        "tasks.video_files",
-    ),
     tools=("ffmpeg", "opencv-contrib-python", "pillow", "numpy"),
     inputs=("image/*",),
     outputs=("video",),

@@ -86,7 +86,6 @@ STAGE = Stage(
     version=1,
     run=run,
     settings_type=ResampleSettings,
-    modules=("tasks.resample_media", "tasks.media_facts", "tasks.video_files", "tasks.ffmpeg_tool"),
     tools=("ffmpeg",),
     inputs=("source", "plan"),
     outputs=("video", "audio"),

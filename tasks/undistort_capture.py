@@ -181,17 +181,6 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=UndistortSettings,
-    modules=(
-        "tasks.undistort_capture",
-        "tasks.capture_inputs",
-        "tasks.video_files",
-        "rendering.camera",
-        "rendering.crop_square",
-        "rendering.distortion",
-        "rendering.mesh_files",
-        "rendering.ply_files",
-        "rendering.undistort",
-    ),
     tools=("ffmpeg", "opencv-contrib-python", "pillow", "numpy"),
     inputs=("image/*", "mesh/*"),
     outputs=("crop", "capture"),
