@@ -23,30 +23,6 @@ from tasks.stage import Json, Stage, StageInput, StageOutput
 from tasks.video_files import read_frames, write_video
 
 CROP_SIDE_PX = 512
-FITTING_MODULES = (
-    *(
-        "appearance",
-        "arrow_solver",
-        "chain_rule",
-        "clip",
-        "contour",
-        "inliers",
-        "landmark_groups",
-        "landmark_terms",
-        "landmarks_solver",
-    ),
-    *(
-        "parameters",
-        "patches",
-        "photometric",
-        "photometric_terms",
-        "quality",
-        "result",
-        "rotations",
-        "settings",
-    ),
-    *("skin_samples", "start", "visibility"),
-)
 
 
 def run(stage_input: StageInput, settings: FitSettings) -> StageOutput:

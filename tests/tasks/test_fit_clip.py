@@ -7,7 +7,7 @@ from rendering.face_model import FaceModel
 from rendering.fitting.settings import FitSettings, PhotometricSettings, QualitySettings
 from rendering.shading import ambient_light, render_image, shade_vertices
 from tasks.face_model_files import save_face_model
-from tasks.fit_clip import STAGE, crop_camera, run
+from tasks.fit_clip import crop_camera, run
 from tasks.reasons import Reason, Rejected
 from tasks.stage import StageInput
 from tasks.video_files import count_frames, write_video
@@ -130,13 +130,3 @@ def test_camera_is_the_full_frames_through_the_crop():
     assert (camera.focal_x_px, camera.focal_y_px) == (960.0, 960.0)
     assert (camera.center_x_px, camera.center_y_px) == (0.5 * 640 - 100, 0.5 * 360 - 20)
     assert (camera.width, camera.height) == (512, 512)
-
-
-def test_every_module_of_the_fit_is_part_of_the_key():
-    from pathlib import Path
-
-    import rendering.fitting
-
-    folder = Path(rendering.fitting.__file__).parent
-    modules = {f"rendering.fitting.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
-    assert modules - set(STAGE.modules) == {"rendering.fitting.focal"}
