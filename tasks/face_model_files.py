@@ -38,4 +38,7 @@ def load_face_model(path: Path) -> FaceModel:
         raise ValueError(
             f"{path.name} is no face model file ({error}); make one with build-face-model"
         ) from error
-    return face_model_from_arrays(arrays)
+    try:
+        return face_model_from_arrays(arrays)
+    except ValueError as misfit:
+        raise ValueError(f"{path.name}: {misfit}") from misfit
