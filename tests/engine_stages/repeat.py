@@ -1,6 +1,8 @@
-"""Second stage of a simulated build: the first one's word several times."""
+"""Second stage of a simulated build: the first one's word several times, as its "tool" writes it."""
 
 from __future__ import annotations
+
+import os
 
 from pydantic import BaseModel
 
@@ -13,7 +15,8 @@ class RepeatSettings(BaseModel, frozen=True, extra="forbid"):
 
 def run(stage_input: StageInput, settings: RepeatSettings) -> StageOutput:
     result = stage_input.scratch / "crop"
-    result.write_text(stage_input.blobs["word"].read_text() * settings.times)
+    tool = os.environ.get("REPEAT_TOOL", "")
+    result.write_text(tool + stage_input.blobs["word"].read_text() * settings.times)
     return StageOutput(files={"crop": result}, values={})
 
 
@@ -22,7 +25,7 @@ STAGE = Stage(
     version=1,
     run=run,  # type: ignore[arg-type]
     settings_type=RepeatSettings,
-    tools=("numpy",),
+    tools=("scipy",),
     inputs=("word",),
     outputs=("crop",),
 )

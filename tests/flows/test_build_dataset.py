@@ -88,7 +88,13 @@ def elsewhere(real_build: RealBuild, run_command: RunCommand, tmp_path_factory: 
         *("--clips", "ünï/clips", "--studio", "ünï/studio", "--face-model", real_build.face_model),
         *("--store", "st ore", "--name", "small", "--workers", "1", "--shard-clips", "5"),
         cwd=root,
-        env={"TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"},
+        env={
+            "PREFECT_HOME": str(root / "prefect"),
+            "TZ": "Asia/Kathmandu",
+            "LC_ALL": "C",
+            "PYTHONHASHSEED": "7",
+            "OMP_NUM_THREADS": "3",
+        },
         umask=0o077,
     )
     assert ended.returncode == 0, ended.stderr
@@ -106,6 +112,11 @@ def test_the_last_line_is_the_result(elsewhere) -> None:
     assert {"name", "version", "published", "quarantined", "store"} <= told.keys()
     assert Path(told["store"]) == root / "st ore"
     assert told["published"] == len(GOOD) + 12
+
+
+def test_a_build_without_a_server_starts_none(elsewhere) -> None:
+    _, root = elsewhere
+    assert not list(root.rglob("*.db")), "a server keeps its database there"
 
 
 def test_bad_files_change_nothing_for_good_ones(
