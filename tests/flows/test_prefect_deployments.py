@@ -47,7 +47,7 @@ def test_the_server_takes_the_parameters_and_would_refuse_wrong_ones(deployment:
 
 @each_deployment
 def test_nothing_starts_by_itself_until_switched_on(deployment: dict[str, Any]) -> None:
-    """Without `schedules` deploying asks for one; parameters of a schedule are lost when it is switched on."""
+    """Without `schedules` deploying asks for one; switching a schedule on loses its parameters."""
     for schedule in deployment["schedules"]:
         assert schedule["active"] is False
         assert "parameters" not in schedule
