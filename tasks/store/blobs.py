@@ -65,8 +65,10 @@ class Store:
             with disk_faults(root, 0):
                 for name in ("tmp", "actions", "builds", "datasets", "quarantine", "cas"):
                     make_folder(root / name)
-                # The marker is last: a folder that has it has all the others.
-                place(write_temporary(root / "tmp", seal({"format": FORMAT})), root / "store.json")
+                # The marker is last: a folder that has it has all the others. It may be gone from tmp/ where
+                # another builder was faster and its build has cleared that folder since.
+                with suppress(FileNotFoundError):
+                    place(write_temporary(root / "tmp", seal({"format": FORMAT})), root / "store.json")
         return cls(root)
 
     def blob_path(self, digest: str) -> Path:

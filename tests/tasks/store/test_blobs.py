@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tasks.store import blobs
 from tasks.store.blobs import CorruptBlob, Store
 from tasks.store.durable import StoreError
+from tasks.store.locks import clear_temporary
 
 
 def test_a_file_moves_in_under_its_digest(store: Store, tmp_path: Path) -> None:
@@ -113,3 +115,16 @@ def test_many_threads_store_the_same_blob(store: Store) -> None:
     assert len(found) == 8
     store.checked_blob(found[0].sha256)
     assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_two_builders_may_make_the_store_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = blobs.write_temporary
+
+    def outrun(folder: Path, data: bytes) -> Path:
+        path = write(folder, data)
+        monkeypatch.setattr(blobs, "write_temporary", write)
+        clear_temporary(Store.create(tmp_path))  # as the faster one's build does
+        return path
+
+    monkeypatch.setattr(blobs, "write_temporary", outrun)
+    assert Store.create(tmp_path).put_bytes(b"stored").bytes == 6
