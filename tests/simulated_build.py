@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -104,13 +105,11 @@ def _build(settings: str, told: Path, killed_before: int | None) -> None:
 
 
 def _recording(keys: Path, killed_before: int | None) -> Callable[[Store, Action], str]:
-    record, count = run_stage.record_action, 0
+    record, steps = run_stage.record_action, itertools.count()
 
     def recorded(store: Store, action: Action) -> str:
-        nonlocal count
-        if count == killed_before:
+        if next(steps) == killed_before:
             os.killpg(0, signal.SIGKILL)
-        count += 1
         key = record(store, action)
         with keys.open("a") as file:
             file.write(f"{key}\n")

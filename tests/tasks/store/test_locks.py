@@ -59,3 +59,19 @@ def test_a_killed_builder_leaves_no_lock_and_its_scratch_goes(store: Store) -> N
         pass
     with build_lock(store):
         assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_a_marker_that_another_builder_moves_away_meanwhile_is_no_fault(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_dir = Path.is_dir
+
+    def moved_while_looking(path: Path) -> bool:
+        if path.name == "marker":
+            path.rename(store.root / "moved")
+        return is_dir(path)
+
+    (store.root / "tmp" / "marker").write_bytes(b"{}")
+    monkeypatch.setattr(Path, "is_dir", moved_while_looking)
+    with build_lock(store):
+        assert (store.root / "moved").is_file()
