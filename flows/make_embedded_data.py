@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
 from tasks.build.source_facts import SOURCE_CARD, SourceCard
@@ -18,6 +18,9 @@ class MakeEmbeddedDataSettings(BaseModel, frozen=True, extra="forbid", use_attri
 
     out: Path
     """Folder to write to; made if absent."""
+    studio_subjects: PositiveInt = Field(default=8, le=1000)
+    """People in the studio; the first ones are the same for any number. Training that is to work for new
+    people needs dozens."""
 
 
 class EmbeddedData(Outcome, frozen=True):
@@ -38,7 +41,7 @@ class EmbeddedData(Outcome, frozen=True):
 def make_embedded_data(settings: MakeEmbeddedDataSettings) -> EmbeddedData:
     """Synthetic clips with ground truth beside them and a synthetic studio set; the same bytes every time."""
     make_embedded_clips(settings.out)
-    make_embedded_studio(settings.out / "studio")
+    make_embedded_studio(settings.out / "studio", subjects=settings.studio_subjects)
     for folder, label in (("clips", "embedded clips"), ("studio", "embedded studio")):
         card = SourceCard(label=label, synthetic=True, licence="CC0-1.0")
         (settings.out / folder / SOURCE_CARD).write_text(card.model_dump_json() + "\n")
