@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -52,9 +52,7 @@ def write_checkpoint(
     facts: Mapping[str, Any],
     keep: int,
 ) -> Path:
-    """Write a checkpoint, then remove all but the `keep` newest up to this step.
-
-    Later ones are removed too: they are damaged, or the run would have started from them.
+    """Write a checkpoint, then tidy up.
 
     Args:
         folder: of all checkpoints of a run.
@@ -84,47 +82,71 @@ def write_checkpoint(
         _remove(path)
     unfinished.rename(path)
     _sync(folder)
-    older = [found for found in _named(folder) if int(found.name) <= step]
-    for found in _named(folder):
-        if found not in older[-keep:]:
-            _remove(found)
+    tidy_checkpoints(folder, newest=step, keep=keep)
     return path
 
 
+def tidy_checkpoints(folder: Path, *, newest: int, keep: int) -> None:
+    """Remove all but the `keep` newest checkpoints up to step `newest`, and what killed writers left.
+
+    Later ones go too: they are damaged, or the run would have started from them.
+    """
+    _clear_unfinished(folder)
+    older = [found for found in _named(folder) if int(found.name) <= newest]
+    for found in _named(folder):
+        if found not in older[-keep:]:
+            _remove(found)
+
+
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint; damaged ones are passed over with a warning that names them."""
+    """The newest whole checkpoint; damaged ones are passed over with a warning that names them.
+
+    Raises:
+        ValueError: a checkpoint is whole, but of another program version.
+    """
     for path in reversed(_named(folder)):
         try:
-            return _read(path)
-        except ValueError as damage:
+            record = _checked_record(path)
+        except _DamageError as damage:
             logger.warning("checkpoint %s is damaged (%s): passed over", path, damage)
+            continue
+        if record["format"] != FORMAT:
+            raise ValueError(
+                f"checkpoint {path} has format {record['format']}, this program reads {FORMAT}; "
+                "continue with the program that wrote it, or train in an empty folder"
+            )
+        return Checkpoint(step=record["step"], path=path, facts=record["facts"])
     return None
 
 
-def _read(path: Path) -> Checkpoint:
-    """Check all files.
+class _DamageError(Exception):
+    """What is wrong with a checkpoint."""
+
+
+def _checked_record(path: Path) -> dict[str, Any]:
+    """The record, after all files were hashed.
 
     Raises:
-        ValueError: what is wrong.
+        _DamageError: what is wrong.
     """
     try:
         record = json.loads((path / RECORD).read_bytes())
         check = record.pop("check")
     except FileNotFoundError:
-        raise ValueError(f"{RECORD} is missing") from None
+        raise _DamageError(f"{RECORD} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{RECORD} is not readable") from None
+        raise _DamageError(f"{RECORD} is not readable") from None
     if check != _json_digest(record):
-        raise ValueError(f"{RECORD} was changed")
-    if record["format"] != FORMAT or record["step"] != int(path.name):
-        raise ValueError(f"format {record['format']}, step {record['step']}: not this folder's")
+        raise _DamageError(f"{RECORD} was changed")
+    if record["step"] != int(path.name):
+        raise _DamageError(f"{RECORD} is of step {record['step']}")
     for name, digest in record["files"].items():
         file = path / name
         if not file.is_file():
-            raise ValueError(f"{name} is missing")
+            raise _DamageError(f"{name} is missing")
         if _digest(file) != digest:
-            raise ValueError(f"{name} was changed")
-    return Checkpoint(step=record["step"], path=path, facts=record["facts"])
+            raise _DamageError(f"{name} was changed")
+    return cast(dict[str, Any], record)
 
 
 def _named(folder: Path) -> list[Path]:

@@ -99,19 +99,22 @@ class Learner:
         return SampleLosses(names=losses.names, values=table[:, :-1], level=table[:, -1])
 
     def _clip(self, number: int) -> float:
+        """Scale the gradients down to the limit; their norm before that."""
         missing = [name for name, held in zip(self._names, self._trained, strict=True) if held.grad is None]
         if missing:
             raise ValueError(
                 f"step {number}: no gradient reached {missing[0]} (and {len(missing) - 1} more); "
                 "freeze what no loss depends on"
             )
-        limit = self._settings.max_grad_norm
-        norm = self._accelerator.clip_grad_norm_(self._trained, float("inf") if limit is None else limit)
-        norm = float(whole(norm))
+        self._accelerator.unscale_gradients()
+        gradients = [cast(Tensor, held.grad) for held in self._trained]
+        norm = nn.utils.get_total_norm(gradients)
         if self._settings.mixed_precision != "fp16":  # whose scaler skips such a step and goes on
-            gradients = zip(self._names, (cast(Tensor, held.grad) for held in self._trained), strict=True)
-            require_finite_norm(norm, step=number, gradients=dict(gradients))
-        return norm
+            named = dict(zip(self._names, gradients, strict=True))
+            require_finite_norm(float(whole(norm)), step=number, gradients=named)
+        if self._settings.max_grad_norm is not None:
+            nn.utils.clip_grads_with_norm_(self._trained, self._settings.max_grad_norm, norm)
+        return float(whole(norm))
 
     @contextmanager
     def averaged(self) -> Iterator[dict[str, ModelMixin]]:

@@ -18,7 +18,7 @@ from diffusers import ModelMixin
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from model.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
+from model.checkpoint import Checkpoint, newest_checkpoint, tidy_checkpoints, write_checkpoint
 from model.learner import Learner
 from model.loss_log import LossLog
 from model.sample_order import ProcessBatches, SampleOrder
@@ -90,6 +90,9 @@ def train(
     found = newest_checkpoint(folder)
     if found is not None:
         _require_same(found, recorded=recorded, cut=cut)
+        accelerator.wait_for_everyone()  # all have read before anything is removed
+        if accelerator.is_main_process:
+            tidy_checkpoints(folder, newest=found.step, keep=settings.keep)
     with _threads(settings.threads):
         learner, log = Learner(step, settings=settings, accelerator=accelerator), LossLog()
         if found is not None:
@@ -164,6 +167,8 @@ def _accelerator(settings: TrainerSettings) -> Accelerator:
             f"accelerate was launched with {kind}; launch it with --multi_gpu or --cpu and set sharding "
             "(gradients = as ZeRO-2, all = as ZeRO-3)"
         )
+    if settings.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise ValueError("mixed_precision fp16 needs a GPU; take bf16 or no")
     if settings.sharding != "none" and accelerator.num_processes == 1:
         raise ValueError(
             f"sharding {settings.sharding!r} needs several processes, this is one; use accelerate launch"

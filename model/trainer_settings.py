@@ -20,7 +20,7 @@ class TrainerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Optimizer steps in all."""
     global_batch: PositiveInt
     """Samples of a step, over all processes and accumulated parts."""
-    learning_rate: PositiveFloat
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
     """After the warm-up."""
     warmup_steps: NonNegativeInt = 0
     """The learning rate grows linearly over these."""
@@ -66,6 +66,8 @@ class TrainerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
             raise ValueError(f"{self.warmup_steps} warm-up steps of {self.steps} in all; take fewer")
         if self.sharding != "none" and self.optimizer == "adamw_8bit":
             raise ValueError("optimizer adamw_8bit does not go with sharding; take adamw or sharding none")
+        if self.sharding != "none" and self.mixed_precision == "fp16":
+            raise ValueError("mixed_precision fp16 does not go with sharding; take bf16 or sharding none")
         return self
 
     def check_batch(self, *, processes: int) -> None:
@@ -84,7 +86,7 @@ class TrainerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     def recorded(self) -> dict[str, Any]:
         """What a resumed run must have too, as JSON."""
         # with a constant rate a longer run is the same run, continued
-        free = FREE | ({"steps"} if self.lr_schedule == "constant" else set())
+        free = FREE | SHARING | ({"steps"} if self.lr_schedule == "constant" else set())
         return self.model_dump(mode="json", exclude=free)
 
 

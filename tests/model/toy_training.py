@@ -11,8 +11,11 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from model.denoiser import joint_denoiser, reference_net
+from model.reference import Reference, install_reference_attention, reference_features
 from model.sample_order import Draw, MixSettings, SampleOrder
 from model.trainer_settings import TrainerSettings
+from tests.model.tiny_networks import tiny_unet
 
 
 class ToyNetwork(ModelMixin, ConfigMixin):
@@ -35,17 +38,21 @@ class ToyLoss:
 
 
 class ToyStep(nn.Module):
-    def __init__(self, seed: int = 0, width: int = 16) -> None:
+    def __init__(self, seed: int = 0, *, frozen_seed: int = 0, width: int = 16, noise: float = 0.1) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.network = ToyNetwork(width)
+        generator = torch.Generator().manual_seed(frozen_seed)
+        for held in self.network.frozen.parameters():
+            held.data.copy_(torch.randn(held.shape, generator=generator))
+        self.noise = noise
 
     def networks(self) -> dict[str, Any]:
         return {"network": self.network}
 
     def forward(self, batch: dict[str, Tensor]) -> ToyLoss:
         # noise from torch's own generator: the trainer must make even that repeatable
-        noisy = batch["rgb"] + 0.1 * torch.randn_like(batch["rgb"])
+        noisy = batch["rgb"] + self.noise * torch.randn_like(batch["rgb"])
         error = (self.network(noisy) - batch["rgb"].roll(1, dims=1)).square().float()
         parts = {"rgb": error[:, :4].mean(dim=1), "depth": error[:, 4:].mean(dim=1)}
         return ToyLoss((parts["rgb"] + parts["depth"]).mean(), parts, batch["level"])
@@ -64,6 +71,36 @@ class ToySamples(Dataset):
         return {"rgb": rgb, "level": level, "seed": torch.tensor(draw.seed)}
 
 
+class PortraitStep(nn.Module):
+    """A tiny denoiser that reads a tiny ReferenceNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.denoiser = install_reference_attention(joint_denoiser(tiny_unet()))
+        self.reference_net = install_reference_attention(reference_net(tiny_unet()))
+
+    def networks(self) -> dict[str, Any]:
+        return {"denoiser": self.denoiser, "reference_net": self.reference_net}
+
+    def forward(self, batch: dict[str, Tensor]) -> ToyLoss:
+        prompt = torch.ones(1, 2, 16)
+        features = reference_features(self.reference_net, batch["picture"][:, :4], prompt)
+        read = {"reference": Reference(features=features)}
+        predicted = self.denoiser(
+            batch["picture"], batch["level"], prompt, cross_attention_kwargs=read
+        ).sample
+        error = (predicted - batch["picture"].flip(1)).square().float()
+        parts = {"rgb": error[:, :4].mean((1, 2, 3)), "depth": error[:, 4:].mean((1, 2, 3))}
+        return ToyLoss((parts["rgb"] + parts["depth"]).mean(), parts, batch["level"])
+
+
+class PortraitSamples(Dataset):
+    def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
+        generator = draw.generator()
+        picture = torch.randn(8, 8, 8, generator=generator)
+        return {"picture": picture, "level": torch.randint(1000, (), generator=generator)}
+
+
 def toy_order(seed: int = 0) -> SampleOrder:
     return SampleOrder(root="toy", seed=seed, studio=[0, 1, 2], wild=[3, 4], mix=MixSettings())
 
@@ -73,7 +110,7 @@ def toy_settings(**changes: Any) -> TrainerSettings:
         "steps": 6,
         "global_batch": 4,
         "learning_rate": 1e-2,
-        "warmup_steps": 2,
+        "warmup_steps": 1,
         "ema_decay": 0.9,
         "checkpoint_every": 2,
         "log_every": 3,
