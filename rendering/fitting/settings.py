@@ -14,13 +14,13 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
 
     noise: float = Field(default=0.02, gt=0)
     """Standard deviation of a landmark, as a part of the distance between the outer eye corners."""
-    pair_noise: float = Field(default=0.004, gt=0)
+    pair_noise: float = Field(default=0.006, gt=0)
     """Standard deviation of a lid or lip distance, same unit: apertures are seen better than positions."""
-    contour_noise: float = Field(default=0.03, gt=0)
+    contour_noise: float = Field(default=0.1, gt=0)
     """Standard deviation of the jaw line across itself, same unit."""
     robust_scale: float = Field(default=3.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_landmarks: float = Field(default=145.0, gt=0)
+    independent_landmarks: float = Field(default=178.0, gt=0)
     """Neighbouring landmarks err together: all of a frame's count as this many independent ones."""
     independent_frames: float = Field(default=3.0, gt=0)
     """A landmark's bias is the same in all frames: for the identity a clip counts as this many frames."""
@@ -48,13 +48,13 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
 class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """The photometric stage, which starts from the landmark stage and keeps its residuals."""
 
-    samples: int = Field(default=450, ge=50)
+    samples: int = Field(default=600, ge=50)
     """Skin vertices that are compared, about."""
     face_px: int = Field(default=128, ge=32)
     """Pictures are reduced until the face is at most this wide."""
     blur_px: float = Field(default=1.0, gt=0)
     """Standard deviation of the blur of the reduced pictures."""
-    clearance_m: float = Field(default=0.006, ge=0)
+    clearance_m: float = Field(default=0.003, ge=0)
     """Samples keep this distance from lids and lips, which landmarks follow better."""
     least_noise: float = Field(default=0.008, gt=0)
     """Floor of the standard deviation of brightness (0..1) around the model, which each clip measures."""
