@@ -16,7 +16,7 @@ from model.checkpoint import Checkpoint
 from model.loss_log import SampleLosses, require_finite, require_finite_norm
 from model.optimizers import make_optimizer, optimizer_state, restore_optimizer
 from model.sample_order import SampleOrder
-from model.sharding import shard, shared_like, whole
+from model.sharding import sharded, shared_like, whole
 from model.trainer_settings import TrainerSettings, learning_rate
 from model.training_set import Sample
 
@@ -29,23 +29,22 @@ class Learner:
 
     def __init__(self, step: nn.Module, *, settings: TrainerSettings, accelerator: Accelerator) -> None:
         self._settings, self._accelerator = settings, accelerator
-        self.step = step
-        if settings.gradient_checkpointing:
-            _checkpoint_gradients(self.networks())
+        self._given = step
         if settings.sharding == "none":
-            self._module: nn.Module = accelerator.prepare_model(step)
+            self._step = step
         else:
-            self._module = shard(step.to(accelerator.device), settings)
-        trained = {name: held for name, held in step.named_parameters() if held.requires_grad}
+            self._step = sharded(step, settings).to(accelerator.device)
+        if settings.gradient_checkpointing:
+            _checkpoint_gradients(_networks(self._step))
+        self._module = self._step
+        if settings.sharding == "none":
+            self._module = accelerator.prepare_model(step)
+        trained = {name: held for name, held in self._step.named_parameters() if held.requires_grad}
         self._names, self._trained = list(trained), list(trained.values())
         self._optimizer = accelerator.prepare_optimizer(make_optimizer(self._trained, settings))
         self._average: EMAModel | None = None
         if settings.ema_decay is not None:
             self._average = EMAModel(self._trained, decay=settings.ema_decay, foreach=True)
-
-    def networks(self) -> dict[str, ModelMixin]:
-        """The step's, by name."""
-        return cast(dict[str, ModelMixin], cast(Any, self.step).networks())
 
     def learn(self, batch: Sample, *, number: int, order: SampleOrder) -> tuple[SampleLosses, float]:
         """Step `number`, from 1: the losses of the whole global batch, and the gradient's norm.
@@ -67,7 +66,8 @@ class Learner:
             # whatever draws from torch's own generator is a function of the position, too
             torch.manual_seed(order[first + start].seed)
             with accelerator.accumulate(self._module):
-                loss = self._module(part)
+                with accelerator.autocast():
+                    loss = self._module(part)
                 accelerator.backward(loss.total)
             losses.append(loss)
         found = self._gathered(SampleLosses.of(losses))
@@ -118,24 +118,40 @@ class Learner:
 
     @contextmanager
     def averaged(self) -> Iterator[dict[str, ModelMixin]]:
-        """The networks with the averaged weights, to look at; afterwards all is as before."""
-        kept = [held.detach().clone() for held in self._trained]
-        modes = {module: module.training for module in self.step.modules()}
-        devices = [self._accelerator.device] if self._accelerator.device.type == "cuda" else []
+        """The networks with the averaged weights, whole, to look at; afterwards all is as before.
+
+        Every process must call this.
+        """
+        kept = [held.detach().clone() for held in self._given_trained()]
+        modes = {module: module.training for module in self._given.modules()}
+        device = self._accelerator.device
         try:
-            self.take_average()
-            self.step.eval()
+            self._show()
+            self._given.to(device).eval()
+            devices = [device] if device.type == "cuda" else []
             with torch.random.fork_rng(devices=devices), torch.no_grad(), self._accelerator.autocast():
-                yield self.networks()
+                yield _networks(self._given)
         finally:
-            _copy(kept, self._trained)
+            if self._given is not self._step:
+                self._given.to("cpu")
+            _copy(kept, self._given_trained())
             for module, training in modes.items():
                 module.training = training
 
-    def take_average(self) -> None:
-        """Put the average in the place of the weights, where there is one."""
-        if self._average is not None:
-            _copy(self._average.shadow_params, self._trained)
+    def finish(self) -> None:
+        """Leave the step as it was given, with what it learnt: the average, where there is one."""
+        self._accelerator.unwrap_model(self._module, keep_fp32_wrapper=False)
+        self._show()
+
+    def _show(self) -> None:
+        """Put the average, or else the weights, into the step that was given."""
+        shown = self._trained if self._average is None else self._average.shadow_params
+        if self._given is not self._step:
+            shown = [whole(tensor) for tensor in shown]
+        _copy(shown, self._given_trained())
+
+    def _given_trained(self) -> list[nn.Parameter]:
+        return [self._given.get_parameter(name) for name in self._names]
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """Files of tensors and JSON for a checkpoint; every process must call this."""
@@ -161,10 +177,6 @@ class Learner:
         if numbers["scaler"]:
             self._accelerator.scaler.load_state_dict(numbers["scaler"])
 
-    def release(self) -> None:
-        """Leave the step as it was given, with what it learnt."""
-        self._accelerator.unwrap_model(self._module, keep_fp32_wrapper=False)
-
     def _by_name(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         return {name: whole(tensor) for name, tensor in zip(self._names, tensors, strict=True)}
 
@@ -179,6 +191,10 @@ class Learner:
 def _copy(sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
     for source, target in zip(sources, targets, strict=True):
         target.copy_(source)
+
+
+def _networks(step: nn.Module) -> dict[str, ModelMixin]:
+    return cast(dict[str, ModelMixin], cast(Any, step).networks())
 
 
 def _checkpoint_gradients(networks: Mapping[str, ModelMixin]) -> None:

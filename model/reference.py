@@ -24,6 +24,14 @@ from model.speech_adapter import Speech
 Features = dict[str, Tensor]
 """Name of a self-attention -> what it read: tokens (B, N, C)."""
 
+
+class Record:
+    """Takes features down. No dict: where a network is sharded, each block would get a copy of it."""
+
+    def __init__(self) -> None:
+        self.features: Features = {}
+
+
 ReferenceKeys = Mapping[str, tuple[Tensor, Tensor]]
 """Name of a self-attention -> keys and values of the reference's tokens, (B, N, C) each."""
 
@@ -61,14 +69,14 @@ class ReferenceProcessor:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
         reference: Reference | None = None,
-        record: Features | None = None,
+        record: Record | None = None,
         speech: Speech | None = None,
     ) -> Tensor:
         """Attend; tokens (B * F, N, C) -> (B * F, N, C)."""
         del encoder_hidden_states, attention_mask, temb  # a UNet's spatial self-attention has none
         del speech
         if record is not None:
-            record[self.name] = hidden_states
+            record.features[self.name] = hidden_states
         query = attn.to_q(hidden_states)
         key, value = attn.to_k(hidden_states), attn.to_v(hidden_states)
         if reference is None:
@@ -108,7 +116,7 @@ class TextProcessor:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
         reference: Reference | None = None,
-        record: Features | None = None,
+        record: Record | None = None,
         speech: Speech | None = None,
     ) -> Tensor:
         """Attend; tokens (B * F, N, C), prompt (1 or B, M, D) -> (B * F, N, C)."""
@@ -138,10 +146,10 @@ def install_reference_attention(unet: UNet) -> UNet:
 
 def reference_features(reference_net: UNet2DConditionModel, latents: Tensor, prompt: Tensor) -> Features:
     """Run the ReferenceNet at noise level 0: latents (B, 4, h, w), prompt (1 or B, M, D) -> features."""
-    features: Features = {}
+    record = Record()
     level = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
-    reference_net(latents, level, prompt, cross_attention_kwargs={"record": features})
-    return features
+    reference_net(latents, level, prompt, cross_attention_kwargs={"record": record})
+    return record.features
 
 
 def reference_keys(

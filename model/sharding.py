@@ -6,6 +6,7 @@ does not depend on how many processes wrote it.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,20 +19,24 @@ if TYPE_CHECKING:
     from model.trainer_settings import TrainerSettings
 
 
-def shard(step: nn.Module, settings: TrainerSettings) -> nn.Module:
-    """Share out a step's parameters, in place; what is not in a UNet's blocks is one group."""
-    # float32 stays what is summed and updated; inputs are cast by autocast alone
+def sharded(step: nn.Module, settings: TrainerSettings) -> nn.Module:
+    """A copy of a step whose parameters are shared out; what is not in a UNet's blocks is one group.
+
+    Weights are gathered for a forward pass and stay until backward is through: the ReferenceNet's last
+    features reach the loss past the outputs of their blocks, where re-gathering would have to be triggered.
+    """
+    # what is summed and updated stays float32; inputs are cast by autocast alone
     policy = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16 if settings.mixed_precision == "bf16" else None,
         reduce_dtype=torch.float32,
         cast_forward_inputs=False,
     )
-    chosen: dict[str, Any] = {"reshard_after_forward": settings.sharding == "all", "mp_policy": policy}
-    for network in cast(Any, step).networks().values():
+    copied = copy.deepcopy(step)
+    for network in cast(Any, copied).networks().values():
         for block in _blocks(network):
-            fully_shard(block, **chosen)
-    fully_shard(step, **chosen)
-    return step
+            fully_shard(block, reshard_after_forward=False, mp_policy=policy)
+    fully_shard(copied, reshard_after_forward=False, mp_policy=policy)
+    return copied
 
 
 def whole(tensor: Tensor) -> Tensor:

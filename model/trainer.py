@@ -36,10 +36,7 @@ class Watch(Protocol):
         ...
 
     def on_validation(self, step: int, networks: Mapping[str, ModelMixin]) -> None:
-        """Every validate_every steps: the networks with averaged weights, in eval mode, without gradients.
-
-        With sharding every process calls it, because all must take part.
-        """
+        """Every validate_every steps: the networks with averaged weights, in eval mode, without gradients."""
         ...
 
 
@@ -109,8 +106,7 @@ def train(
             run.tell(number)
             if number % settings.checkpoint_every == 0 or number == settings.steps:
                 path = run.save(number, folder=folder, facts={"recorded": recorded, "cut": cut})
-        learner.take_average()
-        learner.release()
+        learner.finish()
     return Finished(steps=settings.steps, resumed_at=first, checkpoint=path)
 
 
@@ -132,8 +128,8 @@ class _Run:
             if main:
                 self.watch.on_step(number, means)
         if settings.validate_every is not None and number % settings.validate_every == 0:
-            if main or settings.sharding != "none":
-                with self.learner.averaged() as networks:
+            with self.learner.averaged() as networks:
+                if main:
                     self.watch.on_validation(number, networks)
             self.accelerator.wait_for_everyone()
 
@@ -164,8 +160,8 @@ def _accelerator(settings: TrainerSettings) -> Accelerator:
     kind = accelerator.distributed_type.value
     if kind not in ("NO", "MULTI_CPU", "MULTI_GPU"):
         raise ValueError(
-            f"accelerate was launched with {kind}; launch it with --multi_gpu or --cpu and set sharding "
-            "(gradients = as ZeRO-2, all = as ZeRO-3)"
+            f"accelerate was launched with {kind}; launch it with --multi_gpu or --cpu and the setting "
+            "sharding=gradients, which does what ZeRO-2 does"
         )
     if settings.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError("mixed_precision fp16 needs a GPU; take bf16 or no")

@@ -36,9 +36,9 @@ class TrainerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Of the weights' moving average, which is what the run ends with; None = no average."""
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
     """adamw_8bit keeps its averages in 8 bits and needs bitsandbytes."""
-    sharding: Literal["none", "gradients", "all"] = "none"
-    """What the processes share out: nothing (each has everything), optimizer state and gradients (as ZeRO-2),
-    or the weights too (as ZeRO-3)."""
+    sharding: Literal["none", "gradients"] = "none"
+    """What the processes share out: nothing, or the optimizer's state, float32 weights and gradients, each
+    process its part (as ZeRO-2). Takes several processes."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     """Of the forward pass; weights stay float32. fp16 needs a GPU."""
     gradient_checkpointing: bool = False

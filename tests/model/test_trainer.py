@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -284,7 +286,10 @@ def test_resuming_with_other_settings_names_them(tmp_path, name):
     with pytest.raises(ValueError, match=f"{name} was ") as refused:
         run(tmp_path, **{"steps": 2, "facts": {"root": "toy"}, **CHANGES[name]})
     also = {"steps"} if name == "lr_schedule" else set()  # free with a constant rate only
-    assert set(re.findall(r"([a-z_]+(?: [a-z]+)?) was ", str(refused.value).split(": ", 1)[1])) == {name, *also}
+    assert set(re.findall(r"([a-z_]+(?: [a-z]+)?) was ", str(refused.value).split(": ", 1)[1])) == {
+        name,
+        *also,
+    }
 
 
 def test_settings_that_change_nothing_learnt_may_change(tmp_path):
@@ -313,8 +318,8 @@ def test_another_cut_of_the_batch_goes_on_with_a_word(tmp_path, caplog):
     [
         ({"warmup_steps": 6}, "warm-up"),
         ({"betas": (0.9, 1.0)}, "betas"),
-        ({"sharding": "all", "optimizer": "adamw_8bit"}, "adamw_8bit"),
-        ({"sharding": "all", "mixed_precision": "fp16"}, "fp16"),
+        ({"sharding": "gradients", "optimizer": "adamw_8bit"}, "adamw_8bit"),
+        ({"sharding": "gradients", "mixed_precision": "fp16"}, "fp16"),
         ({"steps": 0}, "steps"),
         ({"learning_rate": float("nan")}, "learning_rate"),
     ],
@@ -328,7 +333,7 @@ def test_impossible_settings_are_refused(changes, told):
     ("changes", "error", "told"),
     [
         ({"accumulation": 3}, ValueError, "global_batch 4 cannot be cut into 1 processes x 3"),
-        ({"sharding": "all"}, ValueError, "needs several processes"),
+        ({"sharding": "gradients"}, ValueError, "needs several processes"),
         ({"mixed_precision": "fp16"}, ValueError, "fp16"),
         ({"optimizer": "adamw_8bit"}, ModuleNotFoundError, "pip install bitsandbytes"),
     ],
@@ -349,3 +354,58 @@ def test_learning_rate():
     assert rates[60] == pytest.approx(1.0)
     assert 0 < rates[-1] < 1e-3
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory):
+    """What two gloo processes made of the portrait networks: a folder of weights and losses."""
+    folder = tmp_path_factory.mktemp("two")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "tests.model.trained_by_two"]
+    started = [
+        subprocess.Popen([*command, rank, port, str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for rank in "01"
+    ]
+    told = [process.communicate(timeout=240)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], told
+    return folder
+
+
+def made(folder, name, rank):
+    losses = json.loads((folder / f"{name}-{rank}.json").read_text())
+    return load_file(folder / f"{name}-{rank}.safetensors"), losses
+
+
+@pytest.mark.parametrize("name", ["none", "gradients", "resumed"])
+def test_two_processes_learn_what_one_does(tmp_path, by_two, name):
+    alone, watch = portrait(tmp_path, ema_decay=0.9, steps=2)
+    weights, losses = made(by_two, name, 0)
+    assert_close(weights, alone, within=2e-5)
+    assert_equal(made(by_two, name, 1)[0], weights)
+    assert made(by_two, name, 1)[1] == {}
+    for number, shown in losses.items():
+        assert shown == pytest.approx(watch.losses[int(number)], rel=1e-4)
+    first = set() if name == "resumed" else {"1"}
+    assert losses.keys() == {"2"} | first
+
+
+def test_resumed_with_shared_out_state_is_to_the_bit(by_two):
+    assert_equal(made(by_two, "resumed", 0)[0], made(by_two, "gradients", 0)[0])
+    whole, resumed = (content(by_two / name / "00000002") for name in ("gradients", "resumed"))
+    assert resumed == whole
+
+
+def test_shared_out_bf16_keeps_float32_weights(tmp_path, by_two):
+    _, watch = portrait(tmp_path, ema_decay=0.9, mixed_precision="bf16")
+    weights, losses = made(by_two, "bf16", 0)
+    assert all(tensor.dtype == torch.float32 for tensor in weights.values())
+    assert losses["2"]["loss/rgb"] == pytest.approx(watch.losses[2]["loss/rgb"], rel=0.02)
+
+
+def test_all_processes_stop_where_one_meets_a_sample_that_is_not_finite(by_two):
+    first, second = (json.loads((by_two / f"stopped-{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert "(clip 3)" in first["bad"]
+    assert "global_batch 3 cannot be cut into 2 processes" in first["odd"]

@@ -132,6 +132,10 @@ class Notes:
             raise KeyboardInterrupt
 
     def on_validation(self, step: int, networks: Any) -> None:
-        assert not networks["network"].training
+        assert not any(network.training for network in networks.values())
         torch.rand(3)  # a validation may use torch's generator as it likes
-        self.validated[step] = networks["network"].layers[0].weight.clone()
+        if "network" in networks:
+            self.validated[step] = networks["network"].layers[0].weight.clone()
+        else:
+            picture, prompt = torch.ones(1, 8, 8, 8), torch.ones(1, 2, 16)
+            self.validated[step] = networks["denoiser"](picture, 500, prompt).sample
