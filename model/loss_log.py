@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from model.training_step import StepLoss
+from model.training_step import StepLoss
 
 LEVELS = 1000
 """Of noise; losses are logged per quarter of them."""

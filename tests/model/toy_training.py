@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from model.denoiser import joint_denoiser, reference_net
 from model.reference import Reference, install_reference_attention, reference_features
 from model.sample_order import Draw, MixSettings, SampleOrder
 from model.trainer_settings import TrainerSettings
+from model.training_step import StepLoss
 from tests.model.tiny_networks import tiny_unet
 
 
@@ -30,11 +30,9 @@ class ToyNetwork(ModelMixin, ConfigMixin):
         return self.layers(self.frozen(picture))
 
 
-@dataclass
-class ToyLoss:
-    total: Tensor
-    parts: dict[str, Tensor]
-    level: Tensor | None
+def step_loss(parts: dict[str, Tensor], level: Tensor) -> StepLoss:
+    total = (parts["rgb"] + parts["depth"]).mean()
+    return StepLoss(total=total, parts={name: part.detach() for name, part in parts.items()}, level=level)
 
 
 class ToyStep(nn.Module):
@@ -50,12 +48,12 @@ class ToyStep(nn.Module):
     def networks(self) -> dict[str, Any]:
         return {"network": self.network}
 
-    def forward(self, batch: dict[str, Tensor]) -> ToyLoss:
+    def forward(self, batch: dict[str, Tensor]) -> StepLoss:
         # noise from torch's own generator: the trainer must make even that repeatable
         noisy = batch["rgb"] + self.noise * torch.randn_like(batch["rgb"])
         error = (self.network(noisy) - batch["rgb"].roll(1, dims=1)).square().float()
         parts = {"rgb": error[:, :4].mean(dim=1), "depth": error[:, 4:].mean(dim=1)}
-        return ToyLoss((parts["rgb"] + parts["depth"]).mean(), parts, batch["level"])
+        return step_loss(parts, batch["level"])
 
 
 class ToySamples(Dataset):
@@ -82,7 +80,7 @@ class PortraitStep(nn.Module):
     def networks(self) -> dict[str, Any]:
         return {"denoiser": self.denoiser, "reference_net": self.reference_net}
 
-    def forward(self, batch: dict[str, Tensor]) -> ToyLoss:
+    def forward(self, batch: dict[str, Tensor]) -> StepLoss:
         prompt = torch.ones(1, 2, 16)
         features = reference_features(self.reference_net, batch["picture"][:, :4], prompt)
         read = {"reference": Reference(features=features)}
@@ -91,7 +89,7 @@ class PortraitStep(nn.Module):
         ).sample
         error = (predicted - batch["picture"].flip(1)).square().float()
         parts = {"rgb": error[:, :4].mean((1, 2, 3)), "depth": error[:, 4:].mean((1, 2, 3))}
-        return ToyLoss((parts["rgb"] + parts["depth"]).mean(), parts, batch["level"])
+        return step_loss(parts, batch["level"])
 
 
 class PortraitSamples(Dataset):
