@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,12 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.rgb)
+
+    def batches(self, size: int) -> Iterator[Pictures]:
+        """Up to `size` frames at a time, in order."""
+        for first in range(0, len(self), size):
+            part = slice(first, first + size)
+            yield Pictures(rgb=self.rgb[part], code=self.code[part], mask=self.mask[part])
 
 
 def shrink(rgb: Tensor, depth_m: Tensor, mask: Tensor, *, depth_range: DepthRange, side_px: int) -> Pictures:

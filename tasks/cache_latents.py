@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional
 from model.autoencoder import encode
 from model.depth_code import as_picture
 from model.pictures import Pictures
-from tasks.clip_pictures import INPUTS, READS, clip_pictures
+from tasks.clip_pictures import INPUTS, READS, clip_pictures, load_pictures
 from tasks.stage import Stage, StageInput, StageOutput
 from tasks.vae_files import VAE_FILES, open_vae
 
@@ -36,18 +37,22 @@ def run(stage_input: StageInput, settings: LatentSettings) -> StageOutput:
     """
     torch.set_num_threads(1)  # sums in another order would be other bits
     vae = open_vae(*(stage_input.blobs[role] for role in VAE_FILES)).to(settings.device)
-    encoded = [
-        _latents(vae, pictures, settings.device)
-        for pictures in clip_pictures(
-            stage_input.blobs,
-            stage_input.values,
-            side_px=settings.side_px,
-            frames_at_once=settings.frames_at_once,
-        )
-    ]
+    encoded = [_latents(vae, pictures, settings.device) for pictures in _batches(stage_input, settings)]
     path = stage_input.scratch / "latents.safetensors"
     save_file({name: torch.cat([part[name] for part in encoded]) for name in encoded[0]}, path)
     return StageOutput(files={"latents": path}, values={})
+
+
+def _batches(stage_input: StageInput, settings: LatentSettings) -> Iterator[Pictures]:
+    """The clip's frames in order: from its cached pictures where they are given, else from its videos."""
+    if "pictures" in stage_input.blobs:
+        return load_pictures(stage_input.blobs["pictures"]).batches(settings.frames_at_once)
+    return clip_pictures(
+        stage_input.blobs,
+        stage_input.values,
+        side_px=settings.side_px,
+        frames_at_once=settings.frames_at_once,
+    )
 
 
 def _latents(vae: AutoencoderKL, pictures: Pictures, device: str) -> dict[str, torch.Tensor]:
@@ -65,7 +70,8 @@ STAGE = Stage(
     run=run,  # type: ignore[arg-type]
     settings_type=LatentSettings,
     tools=("ffmpeg", "torch", "diffusers", "numpy", "safetensors"),
-    inputs=(*INPUTS, *VAE_FILES),
+    inputs=tuple(VAE_FILES),
+    optional_inputs=(*INPUTS, "pictures"),
     outputs=("latents",),
     reads=READS,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from model.depth_code import DepthRange
 from model.pictures import Pictures, shrink
@@ -51,3 +52,9 @@ def clip_pictures(
             depth_range=clip_range(values),
             side_px=side_px,
         )
+
+
+def load_pictures(path: Path) -> Pictures:
+    """A clip's cached pictures (tasks/cache_pictures.py)."""
+    arrays = load_file(path)
+    return Pictures(rgb=arrays["rgb"].float() / 127.5 - 1, code=arrays["code"].float(), mask=arrays["mask"])

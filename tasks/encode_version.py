@@ -1,76 +1,127 @@
-"""Latents and pictures of a version's clips: cached stages over its rows."""
+"""Latents and pictures of a version's clips: cached stages over its rows, shard by shard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PositiveInt
 
 from model.sample import ManifestRow
+from tasks.build.plan import make_shards
+from tasks.build.run_shards import run_shards
 from tasks.cache_latents import LatentSettings
 from tasks.cache_pictures import PictureSettings
-from tasks.clip_pictures import READS
+from tasks.clip_pictures import INPUTS, READS
 from tasks.engine.clip import Clip
-from tasks.engine.run_stage import RunSettings, run_stage
+from tasks.engine.run_stage import RunSettings
+from tasks.engine.schedule import Schedule
+from tasks.progress import StageProgress
 from tasks.store.blobs import Store
 from tasks.vae_files import find_vae
 
 LATENTS_STAGE, PICTURES_STAGE = "tasks.cache_latents", "tasks.cache_pictures"
 
 
-def version_latents(
-    rows: Iterable[ManifestRow], vae: Path, *, store: Store, settings: LatentSettings, run: RunSettings
-) -> dict[str, str]:
-    """Clip id -> sha256 of its latents; what the ledger holds for this VAE and these settings is reused.
+class EncodingSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How clips are worked on; it changes no result."""
 
-    Raises:
-        FileNotFoundError: the VAE folder lacks a file.
-        RuntimeError: a clip could not be encoded.
-    """
-    files = {role: store.put_file(path, move=False).sha256 for role, path in find_vae(vae).items()}
-    return _over(rows, LATENTS_STAGE, files, store=store, settings=settings, run=run, role="latents")
+    workers: PositiveInt = 2
+    """Shards worked on at once, each in a process of its own."""
+    shard_clips: PositiveInt = 500
+    """Most clips of a shard."""
+    run: RunSettings = RunSettings()
+    """Limits of time and memory for each clip."""
 
 
-def version_pictures(
-    rows: Iterable[ManifestRow], *, store: Store, settings: PictureSettings, run: RunSettings
-) -> dict[str, str]:
-    """Clip id -> sha256 of its pictures at training size, reused likewise.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionEncoder:
+    """Encodes what the ledger does not hold yet; the caller holds the store's build lock."""
 
-    Raises:
-        RuntimeError: a clip's videos could not be read.
-    """
-    return _over(rows, PICTURES_STAGE, {}, store=store, settings=settings, run=run, role="pictures")
+    store: Store
+    settings: EncodingSettings
+    progress: StageProgress
+
+    def pictures(self, rows: Iterable[ManifestRow], settings: PictureSettings) -> dict[str, str]:
+        """Clip id -> sha256 of its pictures at training size.
+
+        Raises:
+            RuntimeError: a clip's videos could not be read.
+        """
+        clips = [_clip(row, {role: row.blobs[role] for role in INPUTS}) for row in _published(rows)]
+        return self._run(PICTURES_STAGE, clips, settings=settings, role="pictures")
+
+    def latents(
+        self,
+        rows: Iterable[ManifestRow],
+        vae: Path,
+        settings: LatentSettings,
+        *,
+        pictures: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Clip id -> sha256 of its latents.
+
+        Args:
+            rows: of the version.
+            vae: folder of an AutoencoderKL.
+            settings: see there.
+            pictures: of `pictures` at the same size, every frame: read instead of the videos, which is quicker.
+
+        Raises:
+            FileNotFoundError: the VAE folder lacks a file.
+            RuntimeError: a clip could not be encoded.
+        """
+        files = {role: self.store.put_file(path, move=False).sha256 for role, path in find_vae(vae).items()}
+        clips = []
+        for row in _published(rows):
+            read = (
+                {role: row.blobs[role] for role in INPUTS}
+                if pictures is None
+                else {"pictures": pictures[row.clip_id]}
+            )
+            clips.append(_clip(row, {**read, **files}))
+        return self._run(LATENTS_STAGE, clips, settings=settings, role="latents")
+
+    def _run(self, stage: str, clips: list[Clip], *, settings: BaseModel, role: str) -> dict[str, str]:
+        self.progress.begin(stage, clips=len(clips))
+        schedule = Schedule(self.settings.workers)
+        try:
+            results = run_shards(
+                make_shards(clips, workers=self.settings.workers, largest=self.settings.shard_clips),
+                (stage,),
+                schedule=schedule,
+                store_root=self.store.root,
+                settings={stage: settings},
+                run=self.settings.run,
+                retries=0,
+                progress=self.progress,
+            )
+            done = [clip for shard in schedule.collect(results) for clip in shard]
+        except BaseException:  # Ctrl-C among them
+            schedule.abandon()
+            raise
+        finally:
+            schedule.close()
+        failed = [clip for clip in done if clip.reason]
+        if failed:
+            raise RuntimeError(
+                f"{stage}: {len(failed)} of {len(done)} clips failed, first {failed[0].clip_id}: "
+                f"{failed[0].reason}: {failed[0].detail}"
+            )
+        return {clip.clip_id: clip.blobs[role] for clip in done}
 
 
-def _over(
-    rows: Iterable[ManifestRow],
-    stage: str,
-    models: dict[str, str],
-    *,
-    store: Store,
-    settings: BaseModel,
-    run: RunSettings,
-    role: str,
-) -> dict[str, str]:
-    clips = [
-        Clip(
-            clip_id=row.clip_id,
-            kind=row.kind,
-            video_id=row.clip_id,
-            files={},
-            blobs={**row.blobs, **models},
-            values={name: getattr(row, name) for name in READS},
-        )
-        for row in rows
-        if row.status == "published"
-    ]
-    # the engine's function without its task: progress is the caller's
-    done = run_stage.fn(stage, clips, label="", store_root=store.root, settings=settings, run=run)
-    failed = [clip for clip in done if clip.reason]
-    if failed:
-        raise RuntimeError(
-            f"{stage}: {len(failed)} of {len(done)} clips failed, first {failed[0].clip_id}: "
-            f"{failed[0].reason}: {failed[0].detail}"
-        )
-    return {clip.clip_id: clip.blobs[role] for clip in done}
+def _published(rows: Iterable[ManifestRow]) -> list[ManifestRow]:
+    return [row for row in rows if row.status == "published"]
+
+
+def _clip(row: ManifestRow, blobs: dict[str, str]) -> Clip:
+    return Clip(
+        clip_id=row.clip_id,
+        kind=row.kind,
+        video_id=row.clip_id,
+        files={},
+        blobs=blobs,
+        values={name: getattr(row, name) for name in READS},
+    )

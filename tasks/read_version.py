@@ -10,10 +10,8 @@ from typing import Literal
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
-from model.pictures import Pictures
 from model.sample import ManifestRow
 from model.training_set import ClipFacts, Latents
 from tasks.store.blobs import Store
@@ -89,9 +87,3 @@ def split_rows(rows: Iterable[ManifestRow], split: Split) -> list[ManifestRow]:
     """The published rows of a split, sorted by clip id."""
     wanted = (row for row in rows if row.split == split and row.status == "published")
     return sorted(wanted, key=lambda row: row.clip_id)
-
-
-def read_pictures(store: Store, digest: str) -> Pictures:
-    """A clip's cached pictures (tasks/cache_pictures.py)."""
-    arrays = load_file(store.checked_blob(digest))
-    return Pictures(rgb=arrays["rgb"].float() / 127.5 - 1, code=arrays["code"].float(), mask=arrays["mask"])

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from model.autoencoder import AutoencoderSize, small_autoencoder
 from tasks.cache_latents import LatentSettings
 from tasks.cache_pictures import PictureSettings
-from tasks.encode_version import version_latents, version_pictures
-from tasks.engine.run_stage import RunSettings
-from tasks.read_version import read_pictures
+from tasks.clip_pictures import load_pictures
+from tasks.encode_version import EncodingSettings, VersionEncoder
+from tasks.progress import StageProgress
 from tasks.store.blobs import Store
 from tests.tasks.small_clips import stored_row
 
@@ -23,6 +24,10 @@ def save_vae(folder: Path, seed: int) -> Path:
     return folder
 
 
+def encoder_of(store: Store) -> VersionEncoder:
+    return VersionEncoder(store=store, settings=EncodingSettings(workers=1), progress=StageProgress())
+
+
 def actions(store: Store) -> int:
     return len(list((store.root / "actions").iterdir()))
 
@@ -31,18 +36,31 @@ def test_encoded_once_for_each_vae(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     rows = [stored_row(store, tmp_path, name, 2) for name in ("one", "other")]
     rows.append(rows[0].model_copy(update={"clip_id": "bad", "status": "quarantined", "blobs": {}}))
-    settings, run = LatentSettings(side_px=16), RunSettings()
+    settings, encoder = LatentSettings(side_px=16), encoder_of(store)
     vae = save_vae(tmp_path / "vae", 0)
-    first = version_latents(rows, vae, store=store, settings=settings, run=run)
+    first = encoder.latents(rows, vae, settings)
     assert sorted(first) == ["one", "other"]
     assert actions(store) == 2
-    assert version_latents(rows, vae, store=store, settings=settings, run=run) == first
+    assert encoder_of(store).latents(rows, vae, settings) == first
     assert actions(store) == 2
-    second = version_latents(rows, save_vae(tmp_path / "vae2", 1), store=store, settings=settings, run=run)
+    second = encoder_of(store).latents(rows, save_vae(tmp_path / "vae2", 1), settings)
     assert actions(store) == 4
     assert second["one"] != first["one"]
-    pictures = version_pictures(rows, store=store, settings=PictureSettings(side_px=16), run=run)
-    assert len(read_pictures(store, pictures["other"])) == 2
+    pictures = encoder_of(store).pictures(rows, PictureSettings(side_px=16))
+    assert len(load_pictures(store.blob_path(pictures["other"]))) == 2
+
+
+def test_latents_from_cached_pictures_are_those_from_the_videos(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    rows = [stored_row(store, tmp_path, "one", 3)]
+    settings, vae = LatentSettings(side_px=16, frames_at_once=2), save_vae(tmp_path / "vae", 0)
+    pictures = encoder_of(store).pictures(rows, PictureSettings(side_px=16))
+    found = encoder_of(store).latents(rows, vae, settings)["one"]
+    quick = encoder_of(store).latents(rows, vae, settings, pictures=pictures)["one"]
+    slow, fast = (load_file(store.blob_path(digest)) for digest in (found, quick))
+    for name in ("rgb", "depth", "mask"):
+        # cached pictures are rounded to 8 bits and half precision
+        torch.testing.assert_close(fast[name].float(), slow[name].float(), atol=0.02, rtol=0.02)
 
 
 def test_a_clip_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -52,4 +70,4 @@ def test_a_clip_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     junk = store.put_file(tmp_path / "junk").sha256
     broken = row.model_copy(update={"blobs": {**row.blobs, "depth": junk}})
     with pytest.raises(RuntimeError, match="1 of 1 clips failed, first one"):
-        version_pictures([broken], store=store, settings=PictureSettings(side_px=16), run=RunSettings())
+        encoder_of(store).pictures([broken], PictureSettings(side_px=16))

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from model.sample_order import Draw
 from model.training_set import PairSet, WindowLength, WindowSet
-from tasks.read_version import TrainingClips, read_pictures, split_rows
+from tasks.clip_pictures import load_pictures
+from tasks.read_version import TrainingClips, split_rows
 from tasks.store.blobs import CorruptBlob, Store
 from tests.tasks.small_clips import stored_row
 
@@ -104,7 +105,7 @@ def test_pictures_come_back(store: Store, tmp_path: Path) -> None:
         "mask": torch.ones(2, 4, 4, dtype=torch.bool),
     }
     save_file(arrays, tmp_path / "pictures")
-    pictures = read_pictures(store, store.put_file(tmp_path / "pictures").sha256)
+    pictures = load_pictures(store.blob_path(store.put_file(tmp_path / "pictures").sha256))
     assert pictures.rgb[:, 0, 0, 0].tolist() == [-1, 1]
     assert pictures.code.dtype == torch.float32
     assert pictures.mask.all()

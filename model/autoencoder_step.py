@@ -1,0 +1,68 @@
+"""Stage 0, where there is no pretrained VAE: the small one learns a version's crops and depth codes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from diffusers import AutoencoderKL, ModelMixin
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from model.autoencoder import AutoencoderWeights, autoencoder_loss
+from model.pictures import Pictures
+from model.sample_order import Draw
+from model.training_set import Sample
+from model.training_step import StepLoss
+
+
+class PictureReader(Protocol):
+    """Cached pictures of a version's clips, named by their index."""
+
+    def pictures(self, clip: int) -> Pictures:
+        """All kept frames of a clip."""
+        ...
+
+
+class PictureSet(Dataset[Sample]):
+    """Single frames, half of them mirrored: rgb (3, H, W), code and mask (H, W), seed () of the noise."""
+
+    def __init__(self, reader: PictureReader) -> None:
+        self._reader = reader
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """The sample of a draw."""
+        generator = draw.generator()
+        pictures = self._reader.pictures(draw.clip)
+        frame = int(torch.randint(len(pictures), (), generator=generator))
+        sample = {"rgb": pictures.rgb[frame], "code": pictures.code[frame], "mask": pictures.mask[frame]}
+        if int(torch.randint(2, (), generator=generator)):
+            sample = {name: maps.flip(-1) for name, maps in sample.items()}
+        return {**sample, "seed": torch.randint(2**62, (), generator=generator)}
+
+
+class AutoencoderStep(nn.Module):
+    """Reconstruction of RGB and depth through the same VAE."""
+
+    def __init__(self, vae: AutoencoderKL, *, weights: AutoencoderWeights) -> None:
+        """All of the VAE trains."""
+        super().__init__()
+        self.vae = vae
+        self._weights = weights
+
+    def networks(self) -> dict[str, ModelMixin]:
+        """What is saved."""
+        return {"vae": self.vae}
+
+    def forward(self, batch: Sample) -> StepLoss:
+        """Loss of a batch of PictureSet."""
+        pictures = Pictures(rgb=batch["rgb"], code=batch["code"], mask=batch["mask"])
+        generator = torch.Generator().manual_seed(int(batch["seed"][0]))
+        loss = autoencoder_loss(self.vae, pictures, weights=self._weights, generator=generator)
+        parts = {name: _each(getattr(loss, name), len(pictures)) for name in ("rgb", "depth")}
+        return StepLoss(total=loss.total, parts=parts, level=None)
+
+
+def _each(mean: Tensor, samples: int) -> Tensor:
+    """A batch's mean for each of its samples."""
+    return mean.detach().expand(samples)

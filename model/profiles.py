@@ -1,0 +1,159 @@
+"""Everything about a training that is not the data: sizes, stages, schedule; by name or from a JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, PositiveInt, model_validator
+
+from model.autoencoder import AutoencoderSize, AutoencoderWeights
+from model.networks import Pretrained, SpeechSize, UNetSize
+from model.noise_schedule import NoiseSettings
+from model.sample_order import MixSettings
+from model.stages import (
+    PAPER_INPAINT,
+    PAPER_JOINT,
+    PAPER_MOTION,
+    InpaintSettings,
+    MotionSettings,
+    StageSettings,
+)
+from model.trainer_settings import TrainerSettings
+from model.training_set import WindowLength
+from model.training_step import LossSettings
+
+
+class AutoencoderTraining(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Stage 0: the small VAE."""
+
+    trainer: TrainerSettings
+    """Steps, batch, rate and the rest of the loop."""
+    size: AutoencoderSize = AutoencoderSize()
+    """Of the network and of the pictures."""
+    weights: AutoencoderWeights = AutoencoderWeights()
+    """Of the loss."""
+    mix: MixSettings = MixSettings(studio_share=0.5)
+    """Studio captures against wild clips."""
+
+
+class Profile(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """A complete training."""
+
+    networks: UNetSize | Pretrained
+    """Random networks of this size, or where the pretrained ones are."""
+    autoencoder: AutoencoderTraining | None
+    """The VAE that is trained first; None = the pretrained one."""
+    side_px: PositiveInt
+    """Height and width of the pictures."""
+    noise: NoiseSettings = NoiseSettings()
+    """One schedule for all stages and for sampling."""
+    speech: SpeechSize = SpeechSize()
+    """Of the speech adapter."""
+    joint: StageSettings
+    """Stage 1."""
+    inpaint: InpaintSettings
+    """Stage 2."""
+    motion: MotionSettings
+    """Stage 3."""
+
+    @model_validator(mode="after")
+    def _has_a_vae(self) -> Self:
+        if self.autoencoder is None and isinstance(self.networks, UNetSize):
+            raise ValueError("networks without pretrained weights need an autoencoder that is trained")
+        if self.autoencoder is not None and self.autoencoder.size.side_px != self.side_px:
+            raise ValueError(
+                f"pictures of {self.side_px} px, the VAE is trained on {self.autoencoder.size.side_px} px; "
+                "make them equal"
+            )
+        return self
+
+    @property
+    def untrained(self) -> str | None:
+        """What it lacks of the paper, in words for pages and records."""
+        if isinstance(self.networks, Pretrained):
+            return None
+        return f"small networks at {self.side_px} px, trained from nothing on this version alone"
+
+
+def _small_trainer(*, steps: int, batch: int, rate: float) -> TrainerSettings:
+    return TrainerSettings(
+        steps=steps,
+        global_batch=batch,
+        learning_rate=rate,
+        warmup_steps=max(steps // 20, 1),
+        lr_schedule="cosine",
+        betas=(0.9, 0.99),
+        weight_decay=0.0,
+        ema_decay=0.995,
+        threads=2,
+        checkpoint_every=max(steps // 5, 50),
+        log_every=20,
+        validate_every=max(steps // 4, 50),
+    )
+
+
+def _from_nothing(*, autoencoder: int, joint: int, inpaint: int, motion: int) -> Profile:
+    """Trained from nothing on CPU, with so many steps a stage."""
+    half = MixSettings(studio_share=0.5)
+    vae_trainer = _small_trainer(steps=autoencoder, batch=2, rate=2e-3)
+    return Profile(
+        networks=UNetSize(),
+        autoencoder=AutoencoderTraining(
+            trainer=vae_trainer.model_copy(
+                update={"betas": (0.9, 0.95), "ema_decay": None, "validate_every": None}
+            )
+        ),
+        side_px=64,
+        # one short training: velocity at zero SNR is a regression where the noise is strongest
+        noise=NoiseSettings(prediction="v_prediction", zero_snr=True),
+        speech=SpeechSize(hidden_width=64, tokens=4),
+        joint=StageSettings(trainer=_small_trainer(steps=joint, batch=16, rate=1e-3), mix=half),
+        inpaint=InpaintSettings(trainer=_small_trainer(steps=inpaint, batch=16, rate=1e-3), mix=half),
+        motion=MotionSettings(
+            trainer=_small_trainer(steps=motion, batch=1, rate=5e-4),
+            length=WindowLength(),
+            loss=LossSettings(),
+        ),
+    )
+
+
+def small() -> Profile:
+    """For two CPU cores: VAE and three stages in half an hour."""
+    return _from_nothing(autoencoder=2400, joint=600, inpaint=900, motion=300)
+
+
+def demo() -> Profile:
+    """A shortened small, for `make demo`: it shows that all parts work together, not what they can learn."""
+    return _from_nothing(autoencoder=600, joint=100, inpaint=200, motion=40)
+
+
+def paper() -> Profile:
+    """The paper's, from Stable Diffusion 1.5 and AnimateDiff: 512 px, on GPUs."""
+    return Profile(
+        networks=Pretrained(),
+        autoencoder=None,
+        side_px=512,
+        joint=PAPER_JOINT,
+        inpaint=PAPER_INPAINT,
+        motion=PAPER_MOTION.model_copy(update={"zero_output": False}),
+    )
+
+
+PROFILES: dict[str, Callable[[], Profile]] = {"small": small, "demo": demo, "paper": paper}
+
+
+def find_profile(name: str) -> Profile:
+    """A profile by its name, or from a JSON file.
+
+    Raises:
+        ValueError: there is neither, or the file is no profile.
+    """
+    if name in PROFILES:
+        return PROFILES[name]()
+    if not Path(name).is_file():
+        raise ValueError(
+            f"profile {name!r}: take one of {', '.join(PROFILES)}, or a JSON file with a profile"
+        )
+    return Profile.model_validate_json(Path(name).read_bytes())
