@@ -1,35 +1,43 @@
-"""The random numbers of training samples: each sample's own, whoever stands beside it in a batch."""
+"""The random numbers of training samples: each sample's own, whoever stands beside it in a batch.
+
+All come from the sample's seed, from a stream for each purpose. So other proportions of masks, say, leave
+noise and dropout as they were. Everything is made on the CPU: its numbers are the same on every machine.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
 
 import torch
 from torch import Generator, Tensor
 
+from model.noise_schedule import LEVELS
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleNoise:
-    """Drawn from each sample's seed, in this order, on the CPU."""
 
-    generators: list[Generator]
-    """In the state after these draws: for masks and dropout."""
-    level: Tensor
-    """(B,) int64, 0 .. levels - 1."""
-    noise: Tensor
-    """(B, ...) float32, standard normal."""
+def streams(seeds: Tensor, purpose: str) -> list[Generator]:
+    """A CPU generator for each of the seeds (B,)."""
+    return [torch.Generator().manual_seed(_digest(f"{seed}/{purpose}")) for seed in seeds.tolist()]
 
-    @classmethod
-    def draw(cls, seeds: Tensor, *, shape: tuple[int, ...], levels: int, device: torch.device) -> SampleNoise:
-        """For seeds (B,); shape is one sample's noise."""
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
-        level = [torch.randint(levels, (), generator=generator) for generator in generators]
-        noise = [torch.randn(shape, generator=generator) for generator in generators]
-        return cls(
-            generators=generators, level=torch.stack(level).to(device), noise=torch.stack(noise).to(device)
-        )
 
-    def keep(self, dropout: float) -> Tensor:
-        """Which samples keep a condition, (B,) bool: each is dropped with this probability."""
-        draws = [torch.rand((), generator=generator) for generator in self.generators]
-        return (torch.stack(draws) >= dropout).to(self.level.device)
+def noise_levels(seeds: Tensor) -> Tensor:
+    """(B,) int64, uniform in 0 .. LEVELS - 1, on the CPU."""
+    levels = [torch.randint(LEVELS, (), generator=generator) for generator in streams(seeds, "level")]
+    return torch.stack(levels)
+
+
+def sample_noise(seeds: Tensor, *, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal of one sample's shape for each seed, (B, ...) float32, on the CPU."""
+    noise = torch.empty(len(seeds), *shape)
+    for own, generator in zip(noise, streams(seeds, "noise"), strict=True):
+        torch.randn(shape, generator=generator, out=own)
+    return noise
+
+
+def kept(seeds: Tensor, condition: str, *, dropout: float) -> Tensor:
+    """Which samples keep a condition, (B,) bool on the CPU: each loses it with probability `dropout`."""
+    draws = [torch.rand((), generator=generator) for generator in streams(seeds, f"dropout/{condition}")]
+    return torch.stack(draws) >= dropout
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""The training stages as records for one trainer, with the paper's values (paper 5.1, 7.2)."""
+"""The diffusion stages as records for one trainer, with the paper's values (paper 5.1, 7.2)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from model.training_step import LossSettings
 
 
 class StageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """One stage."""
+    """Stage 1: JointStep on PairSet. The others add to it."""
 
     trainer: TrainerSettings
-    """Steps, batch, rate and the rest of the loop."""
+    """Steps, batch, learning rate and the rest of the loop."""
     mix: MixSettings = MixSettings()
-    """Studio captures against wild clips."""
+    """Studio captures and wild clips; the motion stage has wild clips alone."""
     loss: LossSettings = LossSettings()
-    """Weights and dropout."""
+    """Dropout of conditions."""
 
 
 class InpaintSettings(StageSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """Stage 2."""
+    """Stage 2: InpaintStep on PairSet, from the joint stage's networks."""
 
     masks: MaskSettings = MaskSettings()
-    """What is given."""
+    """What is given and what is made."""
+    train_reference_net: bool = True
+    """Off: the joint stage's ReferenceNet stays as it is, and a step costs about half."""
 
 
 class MotionSettings(StageSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """Stage 3."""
+    """Stage 3: MotionStep on WindowSet (wild clips with sound), from the joint stage's networks."""
 
     length: WindowLength = WindowLength()
     """Of a window."""
@@ -38,13 +40,14 @@ class MotionSettings(StageSettings, frozen=True, extra="forbid", use_attribute_d
     """Motion modules start silent: at step 0 each frame is the joint denoiser's."""
 
 
-# steps: joint as stated; inpaint from its 15 hours at the joint stage's pace; motion is not stated
 PAPER_JOINT = StageSettings(
     trainer=TrainerSettings(steps=30_000, global_batch=32, learning_rate=1e-5, mixed_precision="bf16")
 )
+# not stated; 15 hours at the joint stage's pace of 30,000 steps in 3 days
 PAPER_INPAINT = InpaintSettings(
-    trainer=TrainerSettings(steps=6_000, global_batch=32, learning_rate=1e-5, mixed_precision="bf16")
+    trainer=TrainerSettings(steps=6_250, global_batch=32, learning_rate=1e-5, mixed_precision="bf16")
 )
+# steps not stated
 PAPER_MOTION = MotionSettings(
     trainer=TrainerSettings(steps=30_000, global_batch=1, learning_rate=1e-5, mixed_precision="bf16")
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, NonNegativeFloat, PositiveFloat
+from pydantic import BaseModel, Field, NonNegativeFloat, model_validator
 from torch import Generator, Tensor
 
+from model.sample_noise import streams
+
 Task = Literal["joint", "image_to_depth", "depth_to_image", "regions"]
+TASKS: tuple[Task, ...] = ("joint", "image_to_depth", "depth_to_image", "regions")
 
 
 class MaskSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """How often each task is trained, in any unit: shares are taken of the sum."""
+    """How often each task is trained: shares of their sum."""
 
     joint: NonNegativeFloat = 0.25
     """Both are made."""
@@ -22,30 +24,36 @@ class MaskSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     depth_to_image: NonNegativeFloat = 0.25
     """Depth is given, RGB is made."""
     regions: NonNegativeFloat = 0.15
-    """The same rectangle is made in both, or in one while the other is given or made whole."""
-    least_side: PositiveFloat = 0.25
-    """Shortest side of a rectangle, as a part of the picture's; the longest is the whole."""
+    """A rectangle is made: in both, or in one while the other is given or made whole."""
+    least_side: float = Field(default=0.25, gt=0, lt=1)
+    """Shortest side of a rectangle, as a share of the picture's; the longest is just short of the whole."""
 
-    def task(self, generator: Generator) -> Task:
-        """A task at random."""
-        shares = torch.tensor([self.joint, self.image_to_depth, self.depth_to_image, self.regions])
-        chosen = int(torch.multinomial(shares, 1, generator=generator))
-        tasks: tuple[Task, ...] = ("joint", "image_to_depth", "depth_to_image", "regions")
-        return tasks[chosen]
+    @model_validator(mode="after")
+    def _some_task(self) -> Self:
+        if not any(self.shares):
+            raise ValueError(f"the shares of {', '.join(TASKS)} are all 0; give one of them a share")
+        return self
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """In the order of TASKS."""
+        return (self.joint, self.image_to_depth, self.depth_to_image, self.regions)
 
 
-def draw_masks(
-    generators: Sequence[Generator], *, size: tuple[int, int], settings: MaskSettings
-) -> tuple[Tensor, Tensor]:
-    """Masks of RGB and depth for each sample's own generator, (B, 1, h, w) each."""
-    pairs = [_pair(generator, size, settings) for generator in generators]
+def draw_masks(seeds: Tensor, size: tuple[int, int], *, settings: MaskSettings) -> tuple[Tensor, Tensor]:
+    """Masks of RGB and depth for samples with seeds (B,), on the CPU: (B, 1, h, w) each, 0.0 or 1.0.
+
+    Something is made in every sample. size (h, w) is that of the latents.
+    """
+    pairs = [_pair(generator, size, settings) for generator in streams(seeds, "masks")]
     rgb, depth = zip(*pairs, strict=True)
     return torch.stack(rgb), torch.stack(depth)
 
 
 def _pair(generator: Generator, size: tuple[int, int], settings: MaskSettings) -> tuple[Tensor, Tensor]:
     made, given = torch.ones(1, *size), torch.zeros(1, *size)
-    match settings.task(generator):
+    chosen = int(torch.multinomial(torch.tensor(settings.shares), 1, generator=generator))
+    match TASKS[chosen]:
         case "joint":
             return made, made
         case "image_to_depth":
@@ -59,12 +67,15 @@ def _pair(generator: Generator, size: tuple[int, int], settings: MaskSettings) -
 
 
 def _region(generator: Generator, size: tuple[int, int], least_side: float) -> Tensor:
-    """A rectangle of ones."""
+    """A rectangle of ones in a picture of zeros."""
     region = torch.zeros(1, *size)
-    spans = []
-    for length in size:
-        side = int(torch.randint(max(1, round(least_side * length)), length + 1, (), generator=generator))
-        start = int(torch.randint(length - side + 1, (), generator=generator))
-        spans.append(slice(start, start + side))
-    region[:, spans[0], spans[1]] = 1
+    rows, columns = (_span(generator, length, round(least_side * length)) for length in size)
+    region[:, rows, columns] = 1
     return region
+
+
+def _span(generator: Generator, length: int, least: int) -> slice:
+    least = min(max(1, least), length - 1)
+    side = int(torch.randint(least, length, (), generator=generator))
+    start = int(torch.randint(length - side + 1, (), generator=generator))
+    return slice(start, start + side)

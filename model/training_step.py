@@ -1,31 +1,31 @@
-"""What a step of each stage does: noise in, networks, loss out. One module holds all networks of a stage.
+"""What a step of each diffusion stage does: noise in, networks, loss out.
 
-A sample's loss depends on that sample and its seed alone. So accumulating over 2 is a batch of 2, and the
-number of processes changes nothing.
+One module holds all networks of a stage. A sample's loss depends on that sample and its seed alone, so
+accumulating two batches is one batch of both, and the number of processes changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from diffusers import DDIMScheduler, ModelMixin, UNet2DConditionModel
-from pydantic import BaseModel, Field, PositiveFloat
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from model.denoiser import INPAINT_LAYOUT, JOINT_LAYOUT, LATENT_CHANNELS, check_layout
-from model.motion import VideoDenoiser, freeze_all_but_motion, motion_features
+from model.denoiser import INPAINT_LAYOUT, JOINT_LAYOUT, LATENT_CHANNELS, check_layout, unused_tail
+from model.motion import MotionFeatures, VideoDenoiser, freeze_all_but_motion, motion_features
 from model.noise_schedule import add_noise, loss_target
 from model.prompt import Prompt
-from model.reference import Features, Reference, reference_features
-from model.sample_noise import SampleNoise
+from model.reference import Features, Reference, install_reference_attention, reference_features
+from model.sample_noise import kept, noise_levels, sample_noise
 from model.speech_adapter import Speech, SpeechAdapter
 from model.training_masks import MaskSettings, draw_masks
 from model.training_set import Sample
 
 MODALITIES = ("rgb", "depth")
+Networks = dict[str, ModelMixin]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class StepLoss:
     """The loss of a batch."""
 
     total: Tensor
-    """Scalar to go down: the mean over the samples."""
+    """Scalar to go down: the samples' mean."""
     parts: dict[str, Tensor]
     """By name, of each sample, (B,), without gradient."""
     level: Tensor | None
@@ -41,20 +41,18 @@ class StepLoss:
 
 
 class LossSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """What a stage's loss weighs, and which conditions are dropped, each sample alone."""
+    """Which conditions a sample's loss goes without: guidance needs a denoiser that can do without."""
 
-    depth_weight: PositiveFloat = 1.0
-    """Of depth against RGB."""
     reference_dropout: float = Field(default=0.1, ge=0, le=1)
-    """Share of samples without the reference: guidance needs a denoiser that can do without."""
+    """Share of samples without the reference."""
     speech_dropout: float = Field(default=0.1, ge=0, le=1)
-    """Share without speech, likewise."""
+    """Share without speech (motion stage)."""
     motion_dropout: float = Field(default=0.1, ge=0, le=1)
-    """Share whose motion frames are the reference, as in the first chunk of a clip."""
+    """Share whose motion frames are the reference, as in a clip's first chunk (motion stage)."""
 
 
 class JointStep(nn.Module):
-    """Stage 1: the noise of RGB and depth together (paper 3.3)."""
+    """Stage 1: the noise of RGB and depth together (paper 3.2)."""
 
     layout: ClassVar[tuple[str, ...]] = JOINT_LAYOUT
 
@@ -67,63 +65,82 @@ class JointStep(nn.Module):
         schedule: DDIMScheduler,
         loss: LossSettings,
     ) -> None:
-        """Both networks train; the ReferenceNet's unused tail stays frozen (model.denoiser.reference_net)."""
+        """Both networks train, but for the ReferenceNet's tail, which no loss depends on."""
         super().__init__()
         check_layout(denoiser, self.layout)
-        self.denoiser, self.reference_net, self.prompt = denoiser, reference_net, prompt
+        check_layout(reference_net, ("z_rgb",))
+        self.denoiser = install_reference_attention(denoiser).requires_grad_(True)
+        self.reference_net = install_reference_attention(reference_net).requires_grad_(True)
+        for name in unused_tail(reference_net):
+            reference_net.get_parameter(name).requires_grad_(False)
+        self.prompt = prompt
         self._schedule, self._loss = schedule, loss
 
-    def networks(self) -> dict[str, ModelMixin]:
-        """What is saved, by its name in a pipeline."""
+    def networks(self) -> Networks:
+        """By their names in a pipeline."""
         return {"denoiser": self.denoiser, "reference_net": self.reference_net}
 
     def forward(self, batch: Sample) -> StepLoss:
-        """Loss of a batch of PairSet: rgb and depth (B, 4, h, w), reference (B, 4, h, w), seed (B,)."""
+        """Loss of a batch of PairSet: rgb, depth and reference (B, 4, h, w), seed (B,)."""
         clean = torch.cat([batch["rgb"], batch["depth"]], dim=1)
-        drawn = _draw(batch, clean, self._schedule)
-        keep = drawn.keep(self._loss.reference_dropout)
-        noisy = add_noise(self._schedule, clean, drawn.noise, drawn.level)
-        made, given = self._given(clean, drawn)
+        noise, level = _drawn(batch, clean)
+        noisy = add_noise(self._schedule, clean, noise, level)
+        made, given = self._task(batch, clean)
         prompt = self.prompt()
         features = reference_features(self.reference_net, batch["reference"], prompt)
-        read = {"reference": Reference(features=features, keep=keep)}
+        keep = kept(batch["seed"], "reference", dropout=self._loss.reference_dropout)
         said = self.denoiser(
-            torch.cat([noisy, *given], dim=1), drawn.level, prompt, cross_attention_kwargs=read
+            torch.cat([noisy, *given], dim=1),
+            level,
+            prompt,
+            cross_attention_kwargs={"reference": _seen_by(features, keep)},
         ).sample
-        target = loss_target(self._schedule, clean, drawn.noise, drawn.level)
-        return _step_loss(said, target, made, drawn.level, depth_weight=self._loss.depth_weight)
+        loss = _step_loss(said, loss_target(self._schedule, clean, noise, level), made=made, level=level)
+        return loss if keep.any() else _touching(features, loss)
 
-    def _given(self, clean: Tensor, drawn: SampleNoise) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Mask of what is made, (B, 2, h, w) or (1, 2, 1, 1), and further input channels."""
-        del drawn
-        return clean.new_ones(1, 2, 1, 1), ()
+    def _task(self, batch: Sample, clean: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Masks of what is made in each modality, (1 or B, 2, ...), and further inputs of the denoiser."""
+        del batch
+        return clean.new_ones(1, len(MODALITIES), 1, 1), ()
 
 
 class InpaintStep(JointStep):
-    """Stage 2: what the masks say is made from what is given (paper 4.1).
-
-    The loss is over what is made: the rest is known.
-    """
+    """Stage 2: some is given, the rest is made of it (paper 4.1); the loss is over what is made."""
 
     layout: ClassVar[tuple[str, ...]] = INPAINT_LAYOUT
 
-    def __init__(self, *, masks: MaskSettings, **networks: Any) -> None:
-        """The joint stage's networks with an inpaint denoiser; both train on."""
-        super().__init__(**networks)
-        self._masks = masks
-
-    def _given(self, clean: Tensor, drawn: SampleNoise) -> tuple[Tensor, tuple[Tensor, ...]]:
-        size = (clean.shape[2], clean.shape[3])
-        rgb, depth = (
-            mask.to(clean) for mask in draw_masks(drawn.generators, size=size, settings=self._masks)
+    def __init__(
+        self,
+        *,
+        denoiser: UNet2DConditionModel,
+        reference_net: UNet2DConditionModel,
+        prompt: Prompt,
+        schedule: DDIMScheduler,
+        loss: LossSettings,
+        masks: MaskSettings,
+        train_reference_net: bool = True,
+    ) -> None:
+        """The joint stage's networks, with an inpaint denoiser, train on."""
+        super().__init__(
+            denoiser=denoiser,
+            reference_net=reference_net,
+            prompt=prompt,
+            schedule=schedule,
+            loss=loss,
         )
-        masked = clean * (1 - torch.cat([rgb, depth], dim=1).repeat_interleave(LATENT_CHANNELS, dim=1))
-        given = (rgb, depth, masked)
-        return torch.cat([rgb, depth], dim=1), given
+        self._masks = masks
+        if not train_reference_net:
+            self.reference_net.requires_grad_(False)
+
+    def _task(self, batch: Sample, clean: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        masks = draw_masks(batch["seed"], (clean.shape[2], clean.shape[3]), settings=self._masks)
+        made = torch.cat(masks, dim=1).to(clean.device)
+        # INPAINT_LAYOUT: both masks, then both masked latents
+        return made, (made, clean * (1 - made).repeat_interleave(LATENT_CHANNELS, dim=1))
 
 
 class MotionStep(nn.Module):
-    """Stage 3: windows of talking clips; only motion modules and speech train (paper 4.2, 7.2)."""
+    """Stage 3: windows of talking clips; motion modules and speech train (paper 4.2, 7.1, 7.2)."""
 
     def __init__(
         self,
@@ -136,75 +153,94 @@ class MotionStep(nn.Module):
         given_frames: int,
         loss: LossSettings,
     ) -> None:
-        """Freeze what the first stage has learnt."""
+        """What the joint stage has learnt stays as it is."""
         super().__init__()
         check_layout(cast(UNet2DConditionModel, denoiser), JOINT_LAYOUT)
+        check_layout(reference_net, ("z_rgb",))
         freeze_all_but_motion(denoiser)
-        reference_net.requires_grad_(False)
-        self.denoiser, self.reference_net, self.prompt = denoiser, reference_net, prompt
-        self.speech_adapter = speech_adapter
+        self.denoiser = denoiser
+        self.reference_net = install_reference_attention(reference_net).requires_grad_(False)
+        self.speech_adapter = speech_adapter.requires_grad_(True)
+        self.prompt = prompt
         self._schedule, self._given_frames, self._loss = schedule, given_frames, loss
 
-    def networks(self) -> dict[str, ModelMixin]:
-        """What is saved, by its name in a pipeline."""
-        return {"denoiser": self.denoiser, "speech_adapter": self.speech_adapter}
+    def networks(self) -> Networks:
+        """By their names in a pipeline."""
+        return {
+            "denoiser": self.denoiser,
+            "reference_net": self.reference_net,
+            "speech_adapter": self.speech_adapter,
+        }
 
     def forward(self, batch: Sample) -> StepLoss:
-        """Loss of a batch of WindowSet, on the frames after the given ones."""
-        first = self._given_frames
-        frames = torch.cat([batch["rgb"], batch["depth"]], dim=2)[:, first:]
-        clean = frames.transpose(1, 2)  # (B, 8, F, h, w)
-        drawn = _draw(batch, clean, self._schedule)
-        keep = drawn.keep(self._loss.reference_dropout)
-        hears = drawn.keep(self._loss.speech_dropout)
-        moves = drawn.keep(self._loss.motion_dropout)
+        """Loss of a batch of WindowSet, on the frames after the given ones.
+
+        rgb and depth (B, F, 4, h, w), reference (B, 4, h, w), speech (B, F, k, layers, D), seed (B,).
+        """
+        seeds, first = batch["seed"], self._given_frames
+        clean = torch.cat([batch["rgb"][:, first:], batch["depth"][:, first:]], dim=2).transpose(1, 2)
+        noise, level = _drawn(batch, clean)
         prompt = self.prompt()
-        features, motion = self._known(batch, moves, prompt)
+        features, motion = self._known(batch, prompt)
+        hears = kept(seeds, "speech", dropout=self._loss.speech_dropout)
         tokens = self.speech_adapter(batch["speech"][:, first:], hears)
         said = self.denoiser(
-            add_noise(self._schedule, clean, drawn.noise, drawn.level),
-            drawn.level,
+            add_noise(self._schedule, clean, noise, level),
+            level,
             prompt,
             motion=motion,
             cross_attention_kwargs={
-                "reference": Reference(features=features, keep=keep),
+                "reference": _seen_by(
+                    features, kept(seeds, "reference", dropout=self._loss.reference_dropout)
+                ),
                 "speech": Speech(adapter=self.speech_adapter, tokens=tokens),
             },
         ).sample
-        target = loss_target(self._schedule, clean, drawn.noise, drawn.level)
-        made = clean.new_ones(1, 2, 1, 1, 1)
-        return _step_loss(said, target, made, drawn.level, depth_weight=self._loss.depth_weight)
+        target = loss_target(self._schedule, clean, noise, level)
+        return _step_loss(said, target, made=clean.new_ones(1, len(MODALITIES), 1, 1, 1), level=level)
 
     @torch.no_grad()
-    def _known(self, batch: Sample, moves: Tensor, prompt: Tensor) -> tuple[Features, Mapping[str, Tensor]]:
-        """What the frozen ReferenceNet sees in the reference and in the motion frames."""
-        reference = batch["reference"]
-        still = reference[:, None].expand(-1, self._given_frames, -1, -1, -1)
-        past = torch.where(moves[:, None, None, None, None], batch["rgb"][:, : self._given_frames], still)
+    def _known(self, batch: Sample, prompt: Tensor) -> tuple[Features, MotionFeatures]:
+        """What the ReferenceNet sees in the reference and in the motion frames, without noise."""
+        reference, frames = batch["reference"], batch["rgb"][:, : self._given_frames]
+        moves = kept(batch["seed"], "motion", dropout=self._loss.motion_dropout).to(frames.device)
+        past = torch.where(moves[:, None, None, None, None], frames, reference[:, None])
         return (
             reference_features(self.reference_net, reference, prompt),
             motion_features(self.reference_net, past, prompt),
         )
 
 
-def _draw(batch: Sample, clean: Tensor, schedule: DDIMScheduler) -> SampleNoise:
-    levels = int(cast(Any, schedule).config.num_train_timesteps)
-    return SampleNoise.draw(batch["seed"], shape=tuple(clean.shape[1:]), levels=levels, device=clean.device)
+def _drawn(batch: Sample, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Noise like `clean` and levels (B,): paper's eq. 3 and 4, one level for RGB and depth."""
+    noise = sample_noise(batch["seed"], shape=tuple(clean.shape[1:]))
+    return noise.to(clean.device), noise_levels(batch["seed"]).to(clean.device)
 
 
-def _step_loss(said: Tensor, target: Tensor, made: Tensor, level: Tensor, *, depth_weight: float) -> StepLoss:
-    """Mean square error where something is made; (B, 8, ...) with made broadcastable to (B, 2, ...).
+def _seen_by(features: Features, keep: Tensor) -> Reference:
+    # where all see it, nothing needs sorting out
+    return Reference(features=features, keep=None if keep.all() else keep)
 
-    A part is a sample's mean over the made elements of its modality, 0 where that is given whole; the
-    sample's loss is over its made elements of both, so that half a picture counts like a whole one.
+
+def _touching(features: Features, loss: StepLoss) -> StepLoss:
+    """The same loss, with a gradient of zero for the ReferenceNet.
+
+    Where a batch drops every reference none would reach it, and processes would wait for each other's.
+    """
+    nothing = sum((tokens.sum() * 0 for tokens in features.values()), start=loss.total.new_zeros(()))
+    return StepLoss(total=loss.total + nothing, parts=loss.parts, level=loss.level)
+
+
+def _step_loss(said: Tensor, target: Tensor, *, made: Tensor, level: Tensor) -> StepLoss:
+    """Mean square error over what is made: said and target (B, 8, ...), made (1 or B, 2, ...).
+
+    A sample's loss is the mean over its made elements of both modalities, so that half a picture counts
+    like a whole one. A part is the mean over one of them, 0 where that is given whole.
     """
     square = (said.float() - target.float()).square()
-    channels = (len(said), len(MODALITIES), LATENT_CHANNELS)
-    by_modality = square.reshape(*channels, *square.shape[2:]).mean(dim=2)
-    weight = made.float().expand_as(by_modality)
-    error = (by_modality * weight).flatten(2).sum(dim=2)
-    area = weight.flatten(2).sum(dim=2)
-    scale = error.new_tensor([1.0, depth_weight])
-    total = ((error * scale).sum(dim=1) / (area * scale).sum(dim=1)).mean()
-    means = (error / area.clamp(min=1)).detach()
+    error = torch.stack([half.mean(dim=1) for half in square.chunk(len(MODALITIES), dim=1)], dim=1)
+    weight = made.expand_as(error)
+    errors, areas = (error * weight).flatten(2).sum(dim=2), weight.flatten(2).sum(dim=2)
+    total = (errors.sum(dim=1) / areas.sum(dim=1)).mean()
+    means = (errors / areas.clamp(min=1)).detach()
     return StepLoss(total=total, parts=dict(zip(MODALITIES, means.unbind(dim=1), strict=True)), level=level)
