@@ -27,6 +27,7 @@ FLOWS = (
     "diff-datasets",
     "show-clip",
     "collect-garbage",
+    "train",
 )
 """Command names; the module flows.<name with underscores> holds the flow of that name."""
 

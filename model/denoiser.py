@@ -6,6 +6,7 @@ the masked latents are appended last, so that the joint weights stay a prefix. M
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
 
 import torch
@@ -24,6 +25,11 @@ LAYOUT_CHANNELS = {
     "masked_z_rgb": 4,
     "masked_z_depth": 4,
 }
+
+# the layout is a note in the configuration, which the library tells of at every load
+logging.getLogger("diffusers.configuration_utils").addFilter(
+    lambda record: "input_layout" not in record.getMessage()
+)
 
 UNUSED_REFERENCE_TAIL = (
     "conv_norm_out.",
@@ -74,12 +80,16 @@ def unused_tail(network: UNet2DConditionModel) -> list[str]:
 
     The last feature is what the last transformer block's self-attention reads (its norm1 output).
     """
-    last_block = f"up_blocks.{len(network.up_blocks) - 1}.attentions.{_layers(network)}."
-    names = [name for name, _ in network.named_parameters()]
-    tail = [name for name in names if name.startswith(("conv_norm_out.", "conv_out."))]
-    for name in names:
-        inside = name.removeprefix(last_block).removeprefix("transformer_blocks.0.")
-        if name.startswith(last_block) and inside.startswith(UNUSED_REFERENCE_TAIL):
+    attends = [index for index, block in enumerate(network.up_blocks) if hasattr(block, "attentions")]
+    last_block = f"up_blocks.{attends[-1]}."
+    last_attention = f"{last_block}attentions.{_layers(network)}."
+    later = tuple(f"up_blocks.{index}." for index in range(attends[-1] + 1, len(network.up_blocks)))
+    tail = []
+    for name, _ in network.named_parameters():
+        inside = name.removeprefix(last_attention).removeprefix("transformer_blocks.0.")
+        if name.startswith(("conv_norm_out.", "conv_out.", f"{last_block}upsamplers.", *later)) or (
+            name.startswith(last_attention) and inside.startswith(UNUSED_REFERENCE_TAIL)
+        ):
             tail.append(name)
     return tail
 

@@ -74,6 +74,8 @@ class MotionModule(AnimateDiffTransformer3D):  # type: ignore[misc]
 class VideoDenoiser(UNetMotionModel):  # type: ignore[misc]
     """UNetMotionModel whose motion modules read motion frames; weights and config are interchangeable."""
 
+    _keep_in_fp32_modules = None  # an empty list warns at every cast
+
     @functools.wraps(UNetMotionModel.__init__)  # type: ignore[misc]  # the config is read off the signature
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
 from model.denoiser import joint_denoiser, reference_net
 from model.motion import untrained_motion_adapter
@@ -20,6 +21,8 @@ class UNetSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
 
     widths: tuple[PositiveInt, ...] = (64, 128)
     """Channels of each level, multiples of 16."""
+    attention_levels: tuple[NonNegativeInt, ...] = (1,)
+    """Levels with attention, 0 = the finest; a level without reads no reference and costs a fifth."""
     layers: PositiveInt = 1
     """Residual blocks of a level on the way down; one more on the way up."""
     head_width: PositiveInt = 32
@@ -28,6 +31,16 @@ class UNetSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     """Channels of the constant prompt, which is one token of zeros."""
     side: PositiveInt = 16
     """Height and width of the latents."""
+
+    @model_validator(mode="after")
+    def _has_its_levels(self) -> Self:
+        levels = range(len(self.widths))
+        if not self.attention_levels or not set(self.attention_levels) <= set(levels):
+            raise ValueError(
+                f"attention_levels {self.attention_levels} of {len(levels)} levels; "
+                f"name at least one of {', '.join(map(str, levels))}"
+            )
+        return self
 
 
 class Pretrained(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -75,8 +88,8 @@ def first_motion_adapter(source: UNetSize | Pretrained, denoiser: UNet2DConditio
 
 
 def untrained_unet(size: UNetSize) -> UNet2DConditionModel:
-    """A UNet 4 -> 4 of Stable Diffusion's blocks, attention at every level."""
-    levels = len(size.widths)
+    """A UNet 4 -> 4 of Stable Diffusion's blocks."""
+    attends = [level in size.attention_levels for level in range(len(size.widths))]
     return UNet2DConditionModel(
         sample_size=size.side,
         block_out_channels=size.widths,
@@ -85,8 +98,8 @@ def untrained_unet(size: UNetSize) -> UNet2DConditionModel:
         # the library's name for the number of heads
         attention_head_dim=tuple(max(width // size.head_width, 1) for width in size.widths),
         norm_num_groups=16,
-        down_block_types=("CrossAttnDownBlock2D",) * levels,
-        up_block_types=("CrossAttnUpBlock2D",) * levels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if attn else "DownBlock2D" for attn in attends),
+        up_block_types=tuple("CrossAttnUpBlock2D" if attn else "UpBlock2D" for attn in reversed(attends)),
     )
 
 

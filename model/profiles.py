@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, PositiveInt, model_validator
 
@@ -23,6 +23,8 @@ from model.stages import (
 from model.trainer_settings import TrainerSettings
 from model.training_set import WindowLength
 from model.training_step import LossSettings
+
+StageName = Literal["autoencoder", "joint", "inpaint", "motion"]
 
 
 class AutoencoderTraining(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -69,12 +71,28 @@ class Profile(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
             )
         return self
 
+    def stages(self, wanted: StageName | Literal["all"]) -> tuple[StageName, ...]:
+        """The stages to train for one, with the VAE where it is trained, or all of them in their order.
+
+        Raises:
+            ValueError: the VAE is wanted and comes pretrained.
+        """
+        first: tuple[StageName, ...] = () if self.autoencoder is None else ("autoencoder",)
+        if wanted == "all":
+            return (*first, "joint", "inpaint", "motion")
+        if wanted == "autoencoder" and not first:
+            raise ValueError("stage autoencoder: this profile's VAE comes pretrained; take another stage")
+        return tuple(dict.fromkeys((*first, wanted)))
+
     @property
     def untrained(self) -> str | None:
         """What it lacks of the paper, in words for pages and records."""
         if isinstance(self.networks, Pretrained):
             return None
-        return f"small networks at {self.side_px} px, trained from nothing on this version alone"
+        return (
+            f"Small networks at {self.side_px} px, trained from nothing on this version alone: they show how "
+            "much can be learnt here, not what the paper's networks can."
+        )
 
 
 def _small_trainer(*, steps: int, batch: int, rate: float) -> TrainerSettings:

@@ -53,18 +53,38 @@ def speech_features(
     Raises:
         ValueError: not a whole number of frames, or none.
     """
+    shape = whole_frames(samples), network.config.num_hidden_layers, network.config.hidden_size
+    features = np.empty(shape, np.float16)
+    done = 0
+    for part in speech_parts(network, samples, windows=windows):
+        features[done : done + len(part)] = part
+        done += len(part)
+    return features
+
+
+def speech_parts(
+    network: Wav2Vec2Model, samples: NDArray[np.int16], *, windows: WindowSettings
+) -> Iterator[NDArray[np.float16]]:
+    """The same features window by window, (n, layers, width) each, in order."""
+    sound = normalized(samples)
+    for first, end, keep_first, keep_end in spans(whole_frames(samples), windows):
+        heard = torch.from_numpy(sound[first * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME])
+        at_frames = _layers_at_frames(network, heard[None], end - first)
+        yield at_frames[keep_first - first : keep_end - first].half().numpy()
+
+
+def whole_frames(samples: NDArray[np.int16]) -> int:
+    """Frames of 640 samples.
+
+    Raises:
+        ValueError: not a whole number of frames, or none.
+    """
     frames, rest = divmod(len(samples), SAMPLES_PER_FRAME)
     if rest or not frames:
         raise ValueError(
             f"{len(samples)} samples, need a positive multiple of {SAMPLES_PER_FRAME}; resample anew"
         )
-    sound = normalized(samples)
-    features = np.empty((frames, network.config.num_hidden_layers, network.config.hidden_size), np.float16)
-    for first, last, keep_first, keep_last in spans(frames, windows):
-        part = torch.from_numpy(sound[first * SAMPLES_PER_FRAME : last * SAMPLES_PER_FRAME])
-        at_frames = _layers_at_frames(network, part[None], last - first)
-        features[keep_first:keep_last] = at_frames[keep_first - first : keep_last - first].numpy()
-    return features
+    return frames
 
 
 def spans(frames: int, windows: WindowSettings) -> Iterator[tuple[int, int, int, int]]:

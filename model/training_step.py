@@ -227,7 +227,7 @@ def _touching(features: Features, loss: StepLoss) -> StepLoss:
 
     Where a batch drops every reference none would reach it, and processes would wait for each other's.
     """
-    nothing = sum((tokens.sum() * 0 for tokens in features.values()), start=loss.total.new_zeros(()))
+    nothing = torch.stack([tokens[:0].sum() for tokens in features.values()]).sum()
     return StepLoss(total=loss.total + nothing, parts=loss.parts, level=loss.level)
 
 

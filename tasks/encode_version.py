@@ -66,7 +66,7 @@ class VersionEncoder:
             rows: of the version.
             vae: folder of an AutoencoderKL.
             settings: see there.
-            pictures: of `pictures` at the same size, every frame: read instead of the videos, which is quicker.
+            pictures: of `pictures` at the same size, every frame: quicker to read than the videos.
 
         Raises:
             FileNotFoundError: the VAE folder lacks a file.

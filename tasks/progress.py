@@ -20,6 +20,7 @@ class _Stage:
 
     name: str
     bar: TaskID
+    unit: str
     started_s: float
     """Monotonic clock when its first clips came up."""
     clips: int = 0
@@ -35,7 +36,7 @@ class _Stage:
     def line(self, now_s: float) -> str:
         """The stage in one line."""
         figures = [
-            f"{self.done:,} of {self.clips:,} clips",
+            f"{self.done:,} of {self.clips:,} {self.unit}",
             f"{self.frames:,} frames" if self.frames else "",
             self.rate(now_s),
             f"{self.rejected:,} rejected" if self.rejected else "",
@@ -84,12 +85,12 @@ class StageProgress:
             if stage.clips:
                 self._tell(stage)
 
-    def begin(self, stage: str, *, clips: int) -> None:
-        """A stage starts on so many clips; said again, it gets that many more."""
+    def begin(self, stage: str, *, clips: int, unit: str = "clips") -> None:
+        """A stage starts on so many clips, or steps; said again, it gets that many more."""
         with self._lock:
             if stage not in self._stages:
                 bar = self._bars.add_task(stage, total=0, rate="", rejected="")
-                self._stages[stage] = _Stage(name=stage, bar=bar, started_s=self._latest_s)
+                self._stages[stage] = _Stage(name=stage, bar=bar, unit=unit, started_s=self._latest_s)
             counts = self._stages[stage]
             counts.clips += clips
             self._bars.update(counts.bar, total=counts.clips)

@@ -14,6 +14,7 @@ from tasks.engine.clip import Clip
 from tasks.report.artifacts import publish_artifacts
 from tasks.report.card import build_card
 from tasks.report.facts import BuildFacts, SourceFacts, VersionChange
+from tasks.report.notices import build_notices
 from tasks.report.report import build_report
 from tasks.stage import Json
 from tasks.store.blobs import Store
@@ -71,6 +72,7 @@ def publish_rows(
             models=record.models,
             recipes=record.recipes,
             splits=dict(splits),
+            notices=tuple(str(notice) for notice in build_notices(rows, facts)),
         ),
         actions={clip.clip_id: [(step.stage, step.key) for step in clip.steps] for clip in clips},
         pages={

@@ -20,6 +20,9 @@ class Notice:
     quoted: str = ""
     after: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.before}{self.quoted}{self.after}"
+
 
 def build_notices(rows: Sequence[ManifestRow], facts: BuildFacts) -> tuple[Notice, ...]:
     """What a reader would otherwise wrongly believe about this version."""

@@ -49,6 +49,8 @@ class LockFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     """Recipe.digest -> stage version, module digests, settings and tools of every stage used."""
     splits: dict[str, Literal["train", "val", "test"]]
     """Subject -> split, of this version and all before it."""
+    notices: tuple[str, ...] = ()
+    """What is untrained, synthetic or estimated, in sentences: what is trained on it says so too."""
 
 
 class Lock(LockFacts, frozen=True, extra="forbid", use_attribute_docstrings=True):

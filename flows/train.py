@@ -1,0 +1,90 @@
+"""One stage of training on a dataset version, or all of them (paper 5.1, 7.2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+from pydantic import BaseModel, NonNegativeInt, PositiveInt
+
+from flows.outcome import Outcome, tell_outcome
+from model.profiles import StageName
+from tasks.engine.schedule import Schedule, flow_log
+from tasks.progress import StageProgress
+from tasks.training.open_training import open_training
+from tasks.training.train_stage import train_stage
+
+
+class TrainSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What is trained, on what, where to."""
+
+    stage: StageName | Literal["all"] = "all"
+    """Stage to train; inpaint and motion start from joint. All = one after the other."""
+    store: Path
+    """The store's folder."""
+    name: str
+    """The dataset's name."""
+    number: PositiveInt | None = None
+    """Of its version; the latest where none is given."""
+    profile: str = "small"
+    """small, demo or paper, or a JSON file with a profile."""
+    out: Path
+    """Folder for checkpoints, networks, logs and pipelines; an interrupted training continues there."""
+    seed: NonNegativeInt = 0
+    """Of weights, order and noise."""
+    workers: PositiveInt = 2
+    """Processes that cache pictures and latents; it changes no result."""
+
+
+class Trained(Outcome, frozen=True):
+    """What there is now."""
+
+    stages: dict[str, int]
+    """Finished stage -> its steps."""
+    changed: bool
+    """False: all of them were finished before."""
+    root: str
+    """Of the version that was trained on."""
+    out: Path
+    notices: tuple[str, ...]
+    """What is untrained or synthetic in it."""
+
+
+@flow(
+    name="train",
+    flow_run_name="train {settings.stage} on {settings.name}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
+def train(settings: TrainSettings) -> Trained:
+    """VAE where there is no pretrained one, then joint, inpaint and motion stage."""
+    with (
+        StageProgress(log=flow_log()) as progress,
+        open_training(
+            store=settings.store,
+            name=settings.name,
+            number=settings.number,
+            profile=settings.profile,
+            out=settings.out,
+            seed=settings.seed,
+            workers=settings.workers,
+            progress=progress,
+        ) as training,
+    ):
+        before = training.folder.finished()
+        schedule = Schedule(1)
+        for stage in training.profile.stages(settings.stage):
+            if stage in before:
+                progress.say(f"stage {stage} is finished already")
+            else:
+                schedule.submit(train_stage, stage, training).result()
+        schedule.close()
+        finished = training.folder.finished()
+        return Trained(
+            stages=finished,
+            changed=finished != before,
+            root=training.facts.root,
+            out=settings.out,
+            notices=training.notices,
+        )

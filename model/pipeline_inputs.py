@@ -1,0 +1,177 @@
+"""The arguments of the pipelines, checked once at the door; every error names the argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from model.depth_code import DepthRange
+from model.speech import SAMPLES_PER_FRAME
+
+Pictures = Tensor | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestChecks:
+    """What the pictures of a pipeline have to be like."""
+
+    side_px: int
+    """Of pictures where no argument says it."""
+    factor: int
+    """Picture pixels of a latent's side."""
+
+    def check(
+        self,
+        *,
+        reference: Pictures,
+        image: Pictures,
+        depth: Pictures,
+        mask_rgb: Pictures,
+        mask_depth: Pictures,
+        samples: int,
+        takes_given: bool,
+    ) -> int:
+        """Samples of the batch.
+
+        Raises:
+            ValueError: names the argument.
+        """
+        given = {"image": image, "depth": depth, "mask_rgb": mask_rgb, "mask_depth": mask_depth}
+        held = [name for name, value in given.items() if value is not None]
+        if held and not takes_given:
+            raise ValueError(
+                f"{held[0]}: this denoiser makes RGB and depth together (8 input channels) and takes nothing "
+                "given; load the pipeline of the inpaint stage"
+            )
+        for name, value in (("reference", reference), ("image", image)):
+            self._check_picture(name, value, channels=3, low=0.0, high=1.0)
+        self._check_picture("depth", depth, channels=None, low=-1.0, high=1.0)
+        for name, value in (("mask_rgb", mask_rgb), ("mask_depth", mask_depth)):
+            self._check_picture(name, value, channels=None, low=0.0, high=1.0)
+        for mask, picture in (("mask_rgb", "image"), ("mask_depth", "depth")):
+            value = given[mask]
+            if value is not None and given[picture] is None and bool((value == 0).any()):
+                raise ValueError(f"{mask}: it has zeros (given), and there is no {picture}")
+        return self._batch({"reference": reference, **given}, samples)
+
+    def check_numbers(
+        self,
+        *,
+        num_inference_steps: int,
+        guidance_scale: float,
+        has_reference: bool,
+        generator: Generator | list[Generator] | None,
+        batch: int,
+    ) -> None:
+        """Raise ValueError, naming the argument."""
+        self.check_steps(num_inference_steps)
+        self.check_scale("guidance_scale", guidance_scale)
+        if guidance_scale != 1 and not has_reference:
+            raise ValueError(f"guidance_scale is {guidance_scale}, and there is no reference to guide by")
+        if isinstance(generator, list) and len(generator) != batch:
+            raise ValueError(f"generator: {len(generator)} of them for {batch} samples")
+
+    def check_portrait(self, reference: Tensor) -> None:
+        """Raise ValueError unless it is one picture."""
+        self._check_picture("reference", reference, channels=3, low=0.0, high=1.0)
+        if len(reference) != 1:
+            raise ValueError(f"reference: {len(reference)} pictures, need one: a clip has one speaker")
+
+    def check_steps(self, num_inference_steps: int) -> None:
+        """Raise ValueError unless there are some."""
+        if num_inference_steps < 1:
+            raise ValueError(f"num_inference_steps is {num_inference_steps}, need at least 1")
+
+    def check_scale(self, name: str, scale: float) -> None:
+        """Raise ValueError unless guidance by it is defined."""
+        if not (isfinite(scale) and scale >= 0):
+            raise ValueError(f"{name} is {scale}, need a finite number from 0 on")
+
+    def depth_range(self, *, near_m: float | None, far_m: float | None) -> DepthRange | None:
+        """What the codes stand for; None where neither is given."""
+        if near_m is None and far_m is None:
+            return None
+        if near_m is None or far_m is None:
+            raise ValueError("near_m and far_m: give both or neither")
+        try:
+            return DepthRange(near_m=near_m, far_m=far_m)
+        except ValueError as wrong:
+            raise ValueError(f"near_m and far_m: {wrong}") from None
+
+    def size(self, *pictures: Pictures) -> tuple[int, int]:
+        """Height and width."""
+        for picture in pictures:
+            if picture is not None:
+                return int(picture.shape[-2]), int(picture.shape[-1])
+        return self.side_px, self.side_px
+
+    def _check_picture(
+        self, name: str, value: Pictures, *, channels: int | None, low: float, high: float
+    ) -> None:
+        if value is None:
+            return
+        wanted = "(B, H, W)" if channels is None else f"(B, {channels}, H, W)"
+        fits = value.ndim == (3 if channels is None else 4)
+        if not fits or (channels is not None and value.shape[1] != channels) or not len(value):
+            raise ValueError(f"{name}: shape {tuple(value.shape)}, need {wanted}")
+        if not value.is_floating_point():
+            raise ValueError(f"{name}: {value.dtype}, need floats in [{low:g}, {high:g}]")
+        if any(side % self.factor for side in value.shape[-2:]):
+            raise ValueError(
+                f"{name}: {tuple(value.shape[-2:])} px, need multiples of {self.factor} in height and width"
+            )
+        least, most = (float(end) for end in torch.aminmax(value))
+        if not (low <= least and most <= high):  # NaN fails both
+            raise ValueError(f"{name}: values {least:g} .. {most:g}, need [{low:g}, {high:g}]")
+
+    def _batch(self, given: dict[str, Pictures], samples: int) -> int:
+        held = {name: value for name, value in given.items() if value is not None}
+        if not held:
+            if samples < 1:
+                raise ValueError(f"samples is {samples}, need at least 1")
+            return samples
+        first = next(iter(held))
+        batch = max(len(value) for value in held.values())
+        for name, value in held.items():
+            if value.shape[-2:] != held[first].shape[-2:]:
+                raise ValueError(
+                    f"{name}: {tuple(value.shape[-2:])} px, {first} has {tuple(held[first].shape[-2:])}"
+                )
+            if len(value) != batch and not (name.startswith("mask") and len(value) == 1):
+                raise ValueError(f"{name}: {len(value)} samples, another argument has {batch}")
+        return batch
+
+
+def framed_speech(speech: Tensor) -> NDArray[np.int16]:
+    """Speech (S,) in [-1, 1] as the speech network hears it: 16 bit, cut or with silence to whole frames.
+
+    Raises:
+        ValueError: names the argument.
+    """
+    if speech.ndim != 1 or not speech.is_floating_point():
+        raise ValueError(
+            f"speech: {speech.dtype} of shape {tuple(speech.shape)}, need floats (S,), 16 kHz mono"
+        )
+    frames = round(len(speech) / SAMPLES_PER_FRAME)
+    if not frames:
+        raise ValueError(
+            f"speech: {len(speech)} samples are no frame; 16 kHz has {SAMPLES_PER_FRAME} a frame"
+        )
+    if not bool((speech.abs() <= 1).all()):  # NaN fails it
+        raise ValueError("speech: values outside [-1, 1], or NaN; divide 16 bit samples by 32768")
+    whole = torch.zeros(frames * SAMPLES_PER_FRAME)
+    kept = speech[: len(whole)].float().cpu()
+    whole[: len(kept)] = kept
+    return (whole * 32767).round().to(torch.int16).numpy()
+
+
+def broadcast_mask(mask: Pictures, *, is_given: bool, batch: int, size: tuple[int, int]) -> Tensor:
+    """(B, H, W), 1 = make: the mask, or all or nothing where there is none; what is touched is made."""
+    if mask is None:
+        return torch.full((batch, *size), 0.0 if is_given else 1.0)
+    return (mask > 0).float().expand(batch, -1, -1)

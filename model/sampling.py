@@ -1,0 +1,61 @@
+"""Denoising with guidance: x_T -> x_0 along the one schedule, for pictures and for videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+Prediction = Callable[[Tensor, Tensor], Tensor]
+"""Noisy latents (B, 8, ...) and level (B,) -> what the denoiser says, (B, 8, ...)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guide:
+    """One condition more than the prediction before it, and how much it counts: w (with - without)."""
+
+    scale: float
+    predict: Prediction
+
+
+def guided(first: Prediction, guides: Sequence[Guide]) -> Prediction:
+    """Guidance: e_0 + w_1 (e_1 - e_0) + w_2 (e_2 - e_1) ...
+
+    Each guide has one condition more than the prediction before it. A scale of 1 takes the next prediction
+    whole, so that the one before it need not be made. Each prediction is a call of its own: without a
+    condition its attention is not paid for.
+    """
+
+    def predict(latents: Tensor, level: Tensor) -> Tensor:
+        needed = [first, *(guide.predict for guide in guides)]
+        scales = [1.0, *(guide.scale for guide in guides)]
+        # the weight of prediction k is w_k - w_(k + 1)
+        weights = [now - after for now, after in zip(scales, [*scales[1:], 0.0], strict=True)]
+        parts = [weight * one(latents, level) for weight, one in zip(weights, needed, strict=True) if weight]
+        return sum(parts[1:], start=parts[0])
+
+    return predict
+
+
+@torch.inference_mode()
+def denoise(
+    predict: Prediction,
+    noise: Tensor,
+    *,
+    schedule: DDIMScheduler,
+    steps: int,
+    on_step: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Clean latents from noise (B, 8, ...) in so many DDIM steps, without further noise (eta 0)."""
+    walk = cast(Any, schedule)
+    walk.set_timesteps(steps, device=noise.device)
+    latents = noise
+    for level in walk.timesteps:
+        said = predict(latents, level.expand(len(latents)))
+        latents = walk.step(said, level, latents).prev_sample
+        on_step()
+    return latents

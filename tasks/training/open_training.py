@@ -1,0 +1,65 @@
+"""A training opened: the version checked, its store held, the folder bound to what it was started with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.networks import Pretrained
+from model.pretrained import load_vae
+from model.profiles import Profile, find_profile
+from tasks.encode_version import EncodingSettings, VersionEncoder
+from tasks.progress import StageProgress
+from tasks.store.blobs import Store
+from tasks.store.locks import build_lock
+from tasks.store.versions import read_version
+from tasks.training.run_folder import RunFolder, TrainingFacts
+from tasks.training.train_stage import Training, one_after_another
+
+
+@contextmanager
+def open_training(
+    *,
+    store: Path,
+    name: str,
+    number: int | None,
+    profile: str,
+    out: Path,
+    seed: int,
+    workers: int,
+    progress: StageProgress,
+) -> Iterator[Training]:
+    """Hold the store against garbage collection while latents are cached and read.
+
+    Raises:
+        ValueError: no such profile, or `out` holds another training.
+        StoreError: no such version, or its files are damaged.
+    """
+    opened = Store(store)
+    with build_lock(opened):
+        version = read_version(opened, name, number=number)
+        chosen = find_profile(profile)
+        facts = TrainingFacts(dataset=name, root=version.root, seed=seed, profile=chosen)
+        folder = RunFolder(out)
+        with one_after_another():
+            folder.begin(facts)
+            _copy_vae(chosen, folder)
+        untrained = () if chosen.untrained is None else (chosen.untrained,)
+        yield Training(
+            version=version,
+            facts=facts,
+            folder=folder,
+            encoder=VersionEncoder(
+                store=opened, settings=EncodingSettings(workers=workers), progress=progress
+            ),
+            progress=progress,
+            notices=(*untrained, *version.lock.notices),
+        )
+
+
+def _copy_vae(profile: Profile, folder: RunFolder) -> None:
+    """The pretrained VAE, where the profile has one: the folder is whole without its source."""
+    if isinstance(profile.networks, Pretrained) and not folder.vae.is_dir():
+        vae = load_vae(profile.networks.stable_diffusion)
+        folder.save(folder.vae, vae.save_pretrained)

@@ -1,0 +1,56 @@
+"""A dataset version opened for training: its rows, its cached pictures and latents, and what to say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from model.pictures import Pictures
+from model.profiles import Profile
+from model.sample import ManifestRow
+from tasks.cache_latents import LatentSettings
+from tasks.cache_pictures import PictureSettings
+from tasks.clip_pictures import load_pictures
+from tasks.encode_version import VersionEncoder
+from tasks.read_version import Split, TrainingClips, split_rows
+from tasks.store.blobs import Store
+from tasks.store.versions import Version
+
+HELD_CLIPS = 4096
+"""Clips whose pictures stay in memory; 64 px stills are 50 kB each."""
+
+
+class PictureClips:
+    """Cached pictures of one split's clips (model.autoencoder_step.PictureReader)."""
+
+    def __init__(self, store: Store, rows: Sequence[ManifestRow], pictures: Mapping[str, str]) -> None:
+        self._paths = [store.checked_blob(pictures[row.clip_id]) for row in rows]
+        self.kinds = [row.kind for row in rows]
+
+    def pictures(self, clip: int) -> Pictures:
+        """All frames of a clip."""
+        return _held(self._paths[clip])
+
+
+@lru_cache(maxsize=HELD_CLIPS)
+def _held(path: Path) -> Pictures:
+    return load_pictures(path)
+
+
+def cached_pictures(version: Version, profile: Profile, encoder: VersionEncoder) -> dict[str, str]:
+    """Clip id -> pictures at the profile's size, every frame."""
+    return encoder.pictures(version.rows, PictureSettings(side_px=profile.side_px))
+
+
+def training_clips(
+    version: Version, vae: Path, profile: Profile, encoder: VersionEncoder, *, splits: Sequence[Split]
+) -> dict[Split, TrainingClips]:
+    """Latents of all clips, cached once for this VAE, opened by split; a split without clips is left out."""
+    pictures = cached_pictures(version, profile, encoder) if profile.autoencoder is not None else None
+    latents = encoder.latents(version.rows, vae, LatentSettings(side_px=profile.side_px), pictures=pictures)
+    return {
+        split: TrainingClips(encoder.store, version, split=split, latents=latents)
+        for split in splits
+        if split_rows(version.rows, split)
+    }

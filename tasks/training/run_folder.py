@@ -1,0 +1,170 @@
+"""The folder of a training: what it was started with, and the networks of each finished stage.
+
+training.json        dataset root, seed and profile: the same for all stages in the folder
+vae/, prompt/        trained or pretrained
+<stage>/run.json     written last: a stage is finished if and only if it is there
+<stage>/<network>/   save_pretrained, safetensors
+<stage>/checkpoints/ while it trains
+logs/<stage>/        TensorBoard
+pipeline/, video_pipeline/
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any, get_args
+
+from diffusers import ModelMixin
+from pydantic import BaseModel
+
+from model.profiles import Profile, StageName
+from tasks.stage import Json
+from tasks.store.blobs import file_digest
+from tasks.store.canonical import seal, unseal
+from tasks.store.durable import make_folder, place, sync_folder, write_temporary
+
+BEFORE: Mapping[StageName, StageName] = {"inpaint": "joint", "motion": "joint"}
+"""Stage -> the stage whose networks it starts from."""
+TOOLS = ("torch", "diffusers", "transformers", "accelerate", "numpy", "safetensors")
+"""Their versions are recorded: other ones may give other bits."""
+
+
+class TrainingFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What every stage of a folder shares."""
+
+    dataset: str
+    """The dataset's name."""
+    root: str
+    """Of its version."""
+    seed: int
+    """Of weights, order and noise."""
+    profile: Profile
+    """Everything else."""
+
+
+class StageRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """A finished stage (run.json)."""
+
+    stage: StageName
+    training: TrainingFacts
+    steps: int
+    """Optimizer steps done."""
+    weights: dict[str, str]
+    """File below the stage's folder -> sha256."""
+    tools: dict[str, str]
+    """Library -> version."""
+    notices: tuple[str, ...]
+    """What was untrained or synthetic, in sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths in a training's folder, and what has to be whole in it."""
+
+    root: Path
+
+    def stage(self, stage: StageName) -> Path:
+        """A stage's own folder."""
+        return self.root / stage
+
+    def checkpoints(self, stage: StageName) -> Path:
+        """Where it keeps its place."""
+        return self.stage(stage) / "checkpoints"
+
+    @property
+    def vae(self) -> Path:
+        """The VAE's folder: the autoencoder stage's, or a copy of the pretrained one."""
+        trained = self.stage("autoencoder") / "vae"
+        return trained if trained.is_dir() else self.root / "vae"
+
+    @property
+    def prompt(self) -> Path:
+        """The constant prompt's folder."""
+        return self.root / "prompt"
+
+    def begin(self, facts: TrainingFacts) -> None:
+        """Write down what the training is, or check that it is the same one.
+
+        Raises:
+            ValueError: the folder holds another training; names what differs.
+        """
+        make_folder(self.root)
+        path = self.root / "training.json"
+        if not path.is_file():
+            place(write_temporary(self.root, seal(facts.model_dump(mode="json"))), path)
+            return
+        held = TrainingFacts.model_validate(unseal(path.read_bytes()))
+        if held != facts:
+            told = "; ".join(_differences(held.model_dump(mode="json"), facts.model_dump(mode="json")))
+            raise ValueError(f"{self.root} holds another training: {told}; take another --out")
+
+    def record(self, stage: StageName) -> StageRecord | None:
+        """The record of a finished stage; None while it is not."""
+        path = self.stage(stage) / "run.json"
+        return StageRecord.model_validate(unseal(path.read_bytes())) if path.is_file() else None
+
+    def finished(self) -> dict[str, int]:
+        """Finished stages in their order, with their steps."""
+        records = {stage: self.record(stage) for stage in get_args(StageName)}
+        return {stage: record.steps for stage, record in records.items() if record is not None}
+
+    def require(self, stage: StageName, *, for_stage: StageName) -> StageRecord:
+        """The record of a stage that another one needs.
+
+        Raises:
+            ValueError: it is not finished; names the command.
+        """
+        record = self.record(stage)
+        if record is None:
+            raise ValueError(
+                f"stage {for_stage} starts from stage {stage}, which is not finished in {self.root}; "
+                f"run the same command with --stage {stage} first"
+            )
+        return record
+
+    def finish(
+        self, record: StageRecord, networks: Mapping[str, ModelMixin], *, also: Callable[[], None]
+    ) -> StageRecord:
+        """Save a stage's networks and what `also` saves, then its record with the networks' digests."""
+        folder = self.stage(record.stage)
+        make_folder(folder)
+        weights: dict[str, str] = {}
+        for name, network in networks.items():
+            self.save(folder / name, network.save_pretrained)
+            for path in sorted((folder / name).iterdir()):
+                weights[f"{name}/{path.name}"] = file_digest(path)
+        also()
+        done = record.model_copy(update={"weights": weights})
+        place(write_temporary(folder, seal(done.model_dump(mode="json"))), folder / "run.json")
+        return done
+
+    def save(self, folder: Path, write: Callable[[Path], Any]) -> None:
+        """Write a folder so that it is there whole, or as it was before."""
+        unfinished = folder.with_name(f".unfinished-{folder.name}")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        write(unfinished)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+        sync_folder(folder.parent)
+
+
+def tool_versions() -> dict[str, str]:
+    """Of the libraries that the weights depend on."""
+    return {name: installed(name) for name in TOOLS}
+
+
+def _differences(held: Json, given: Json, path: str = "") -> list[str]:
+    """Places where two JSON values differ, in words."""
+    if isinstance(held, dict) and isinstance(given, dict):
+        return [
+            told
+            for key in sorted(held.keys() | given.keys())
+            for told in _differences(held.get(key), given.get(key), f"{path}.{key}".lstrip("."))
+        ]
+    return [] if held == given else [f"{path} is {json.dumps(held)}, now {json.dumps(given)}"]

@@ -1,0 +1,54 @@
+"""From a stage's networks to a pipeline that needs no dataset and no trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from transformers.utils.logging import disable_progress_bar
+
+from model.noise_schedule import noise_schedule
+from model.pipeline_image import PortraitRGBDPipeline
+from model.pipeline_video import PortraitRGBDVideoPipeline
+from model.pretrained import load_vae
+from model.profiles import Profile
+from model.prompt import Prompt
+from tasks.store.blobs import Store
+from tasks.store.versions import Version
+from tasks.training.run_folder import RunFolder
+from tasks.training.speech_network import speech_network
+from tasks.training.stage_plans import load_network
+
+IMAGE, VIDEO = "pipeline", "video_pipeline"
+"""Folders; the inpaint stage's pipeline takes the place of the joint stage's and can do all that it could."""
+
+
+def save_image_pipeline(folder: RunFolder, networks: Mapping[str, Any], profile: Profile) -> None:
+    """Write pipeline/ (joint and inpaint stage)."""
+    pipeline = PortraitRGBDPipeline(**networks, **_shared(folder, profile))
+    folder.save(folder.root / IMAGE, pipeline.save_pretrained)
+
+
+def save_video_pipeline(
+    folder: RunFolder, networks: Mapping[str, Any], profile: Profile, *, version: Version, store: Store
+) -> None:
+    """Write video_pipeline/ (motion stage), with the network that the version's speech was heard with."""
+    length = profile.motion.length
+    pipeline = PortraitRGBDVideoPipeline(
+        **networks,
+        **_shared(folder, profile),
+        speech_network=speech_network(version, store),
+        window_frames=length.frames,
+        given_frames=length.given,
+        speech_frames=length.speech,
+    )
+    disable_progress_bar()  # of the speech network's one file
+    folder.save(folder.root / VIDEO, pipeline.save_pretrained)
+
+
+def _shared(folder: RunFolder, profile: Profile) -> dict[str, Any]:
+    return {
+        "vae": load_vae(folder.vae, subfolder=None),
+        "prompt": load_network(Prompt, folder.prompt),
+        "scheduler": noise_schedule(profile.noise),
+    }
