@@ -28,6 +28,8 @@ FLOWS = (
     "show-clip",
     "collect-garbage",
     "train",
+    "evaluate-depth",
+    "evaluate-samples",
 )
 """Command names; the module flows.<name with underscores> holds the flow of that name."""
 
@@ -44,6 +46,8 @@ def find_flow(name: str) -> Flow[[BaseModel], Outcome]:
 def main() -> None:
     """Read `<flow> <its settings as flags>` from the command line and run that flow."""
     name, *flags = sys.argv[1:] or ["--help"]
+    if flags and f"{name}-{flags[0]}" in FLOWS:
+        name, *flags = f"{name}-{flags[0]}", *flags[1:]  # `evaluate depth` is evaluate-depth
     if name in ("--help", "-h"):
         sys.exit(print(USAGE))  # noqa: T201  # the command line's own output
     if name not in FLOWS:

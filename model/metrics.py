@@ -34,7 +34,7 @@ class Protocol:
     def __str__(self) -> str:
         return (
             f"{self.name} (aligned in {self.alignment_space} by scale and shift, "
-            f"target {self.target_space}, cut {self.cut:g}, RMSE in {self.rmse_unit})"
+            f"target {self.target_space}, cut {self.cut:g}, RMSE {self.rmse_unit})"
         )
 
 

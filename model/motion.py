@@ -7,6 +7,7 @@ every motion module its features stand before the noisy frames on the frame axis
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, cast
@@ -18,6 +19,11 @@ from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
 
 from model.reference import install_reference_attention
+
+# the library warns at every cast of a network, also of one that keeps no module in float32
+logging.getLogger("diffusers.models.modeling_utils").addFilter(
+    lambda record: "kept in float32: []" not in record.getMessage()
+)
 
 MotionFeatures = Mapping[str, Tensor]
 """Name of a motion module -> the ReferenceNet's features of the motion frames, (B, n, C, h, w)."""
@@ -73,8 +79,6 @@ class MotionModule(AnimateDiffTransformer3D):  # type: ignore[misc]
 
 class VideoDenoiser(UNetMotionModel):  # type: ignore[misc]
     """UNetMotionModel whose motion modules read motion frames; weights and config are interchangeable."""
-
-    _keep_in_fp32_modules = None  # an empty list warns at every cast
 
     @functools.wraps(UNetMotionModel.__init__)  # type: ignore[misc]  # the config is read off the signature
     def __init__(self, *args: Any, **settings: Any) -> None:

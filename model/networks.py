@@ -19,7 +19,7 @@ from model.reference import install_reference_attention
 class UNetSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """A UNet without pretrained weights; the same for denoiser and ReferenceNet."""
 
-    widths: tuple[PositiveInt, ...] = (64, 128)
+    widths: tuple[PositiveInt, ...] = (32, 96)
     """Channels of each level, multiples of 16."""
     attention_levels: tuple[NonNegativeInt, ...] = (1,)
     """Levels with attention, 0 = the finest; a level without reads no reference and costs a fifth."""

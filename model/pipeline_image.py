@@ -117,7 +117,7 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         Raises:
             ValueError: an argument is not what it should be; names it.
         """
-        checks = RequestChecks(side_px=self._side_px, factor=self._factor)
+        checks = RequestChecks(side_px=self.side_px, factor=self._factor)
         batch = checks.check(
             reference=reference,
             image=image,
@@ -152,7 +152,7 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
-    def _side_px(self) -> int:
+    def side_px(self) -> int:
         """Of pictures where no argument says it."""
         return int(self.denoiser.config.sample_size) * self._factor
 

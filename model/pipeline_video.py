@@ -138,7 +138,7 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         Raises:
             ValueError: an argument is not what it should be; names it. Before the first frame is asked for.
         """
-        checks = RequestChecks(side_px=self._side_px, factor=self._factor)
+        checks = RequestChecks(side_px=self.side_px, factor=self._factor)
         checks.check_portrait(reference)
         checks.check_steps(num_inference_steps)
         for name, scale in (("reference_scale", reference_scale), ("speech_scale", speech_scale)):
@@ -167,7 +167,8 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
-    def _side_px(self) -> int:
+    def side_px(self) -> int:
+        """Height and width of the pictures that it was trained on."""
         return int(self.denoiser.config.sample_size) * self._factor
 
     @property

@@ -21,6 +21,7 @@ from model.stages import (
     StageSettings,
 )
 from model.trainer_settings import TrainerSettings
+from model.training_masks import MaskSettings
 from model.training_set import WindowLength
 from model.training_step import LossSettings
 
@@ -128,7 +129,11 @@ def _from_nothing(*, autoencoder: int, joint: int, inpaint: int, motion: int) ->
         noise=NoiseSettings(prediction="v_prediction", zero_snr=True),
         speech=SpeechSize(hidden_width=64, tokens=4),
         joint=StageSettings(trainer=_small_trainer(steps=joint, batch=16, rate=1e-3), mix=half),
-        inpaint=InpaintSettings(trainer=_small_trainer(steps=inpaint, batch=16, rate=1e-3), mix=half),
+        inpaint=InpaintSettings(
+            trainer=_small_trainer(steps=inpaint, batch=16, rate=1e-3),
+            mix=half,
+            masks=MaskSettings(joint=0.25, image_to_depth=0.45, depth_to_image=0.15, regions=0.15),
+        ),
         motion=MotionSettings(
             trainer=_small_trainer(steps=motion, batch=1, rate=5e-4),
             length=WindowLength(),
@@ -139,12 +144,12 @@ def _from_nothing(*, autoencoder: int, joint: int, inpaint: int, motion: int) ->
 
 def small() -> Profile:
     """For two CPU cores: VAE and three stages in half an hour."""
-    return _from_nothing(autoencoder=2400, joint=600, inpaint=900, motion=300)
+    return _from_nothing(autoencoder=1000, joint=1000, inpaint=2400, motion=300)
 
 
 def demo() -> Profile:
     """A shortened small, for `make demo`: it shows that all parts work together, not what they can learn."""
-    return _from_nothing(autoencoder=600, joint=100, inpaint=200, motion=40)
+    return _from_nothing(autoencoder=400, joint=150, inpaint=400, motion=60)
 
 
 def paper() -> Profile:

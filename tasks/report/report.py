@@ -43,7 +43,7 @@ def build_report(
     # Moving clips first.
     chosen = sorted(choose_clips(published, max_clips), key=lambda row: row.kind == "studio")
     shown = {row.clip_id for row in chosen}
-    page = _environment().get_template("report.html.j2")
+    page = page_environment().get_template("report.html.j2")
     return page.render(
         facts=facts,
         notices=build_notices(rows, facts),
@@ -66,7 +66,8 @@ def build_report(
     ).encode()
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Templates in which data is only ever text."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

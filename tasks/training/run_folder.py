@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
-from diffusers import ModelMixin
+from diffusers import DiffusionPipeline, ModelMixin
 from pydantic import BaseModel
 
 from model.profiles import Profile, StageName
@@ -30,6 +30,7 @@ from tasks.store.durable import make_folder, place, sync_folder, write_temporary
 
 BEFORE: Mapping[StageName, StageName] = {"inpaint": "joint", "motion": "joint"}
 """Stage -> the stage whose networks it starts from."""
+ORIGIN = "training.json"
 TOOLS = ("torch", "diffusers", "transformers", "accelerate", "numpy", "safetensors")
 """Their versions are recorded: other ones may give other bits."""
 
@@ -60,6 +61,33 @@ class StageRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """Library -> version."""
     notices: tuple[str, ...]
     """What was untrained or synthetic, in sentences."""
+
+
+class PipelineOrigin(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What a saved pipeline was trained on (ORIGIN in its folder); a pipeline does without."""
+
+    dataset: str | None = None
+    root: str | None = None
+    """Of the version."""
+    stage: StageName | None = None
+    steps: int | None = None
+    """Of this stage."""
+    seed: int | None = None
+    notices: tuple[str, ...]
+    """What was untrained or synthetic, in sentences."""
+
+    @classmethod
+    def of(cls, record: StageRecord) -> Self:
+        """As a finished stage says it."""
+        training = record.training
+        return cls(
+            dataset=training.dataset,
+            root=training.root,
+            stage=record.stage,
+            steps=record.steps,
+            seed=training.seed,
+            notices=record.notices,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +155,21 @@ class RunFolder:
             )
         return record
 
+    def save_pipeline(self, name: str, pipeline: DiffusionPipeline, record: StageRecord) -> None:
+        """Save a pipeline and what it was trained on below the folder."""
+
+        def write(folder: Path) -> None:
+            pipeline.save_pretrained(folder)
+            (folder / ORIGIN).write_text(PipelineOrigin.of(record).model_dump_json(indent=2) + "\n")
+
+        self.save(self.root / name, write)
+
     def finish(
-        self, record: StageRecord, networks: Mapping[str, ModelMixin], *, also: Callable[[], None]
+        self,
+        record: StageRecord,
+        networks: Mapping[str, ModelMixin],
+        *,
+        also: Callable[[StageRecord], None] | None,
     ) -> StageRecord:
         """Save a stage's networks and what `also` saves, then its record with the networks' digests."""
         folder = self.stage(record.stage)
@@ -138,7 +179,8 @@ class RunFolder:
             self.save(folder / name, network.save_pretrained)
             for path in sorted((folder / name).iterdir()):
                 weights[f"{name}/{path.name}"] = file_digest(path)
-        also()
+        if also is not None:
+            also(record)
         done = record.model_copy(update={"weights": weights})
         place(write_temporary(folder, seal(done.model_dump(mode="json"))), folder / "run.json")
         return done

@@ -15,7 +15,7 @@ from model.profiles import Profile
 from model.prompt import Prompt
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
-from tasks.training.run_folder import RunFolder
+from tasks.training.run_folder import RunFolder, StageRecord
 from tasks.training.speech_network import speech_network
 from tasks.training.stage_plans import load_network
 
@@ -23,27 +23,27 @@ IMAGE, VIDEO = "pipeline", "video_pipeline"
 """Folders; the inpaint stage's pipeline takes the place of the joint stage's and can do all that it could."""
 
 
-def save_image_pipeline(folder: RunFolder, networks: Mapping[str, Any], profile: Profile) -> None:
+def save_image_pipeline(folder: RunFolder, networks: Mapping[str, Any], record: StageRecord) -> None:
     """Write pipeline/ (joint and inpaint stage)."""
-    pipeline = PortraitRGBDPipeline(**networks, **_shared(folder, profile))
-    folder.save(folder.root / IMAGE, pipeline.save_pretrained)
+    pipeline = PortraitRGBDPipeline(**networks, **_shared(folder, record.training.profile))
+    folder.save_pipeline(IMAGE, pipeline, record)
 
 
 def save_video_pipeline(
-    folder: RunFolder, networks: Mapping[str, Any], profile: Profile, *, version: Version, store: Store
+    folder: RunFolder, networks: Mapping[str, Any], record: StageRecord, *, version: Version, store: Store
 ) -> None:
     """Write video_pipeline/ (motion stage), with the network that the version's speech was heard with."""
-    length = profile.motion.length
+    length = record.training.profile.motion.length
     pipeline = PortraitRGBDVideoPipeline(
         **networks,
-        **_shared(folder, profile),
+        **_shared(folder, record.training.profile),
         speech_network=speech_network(version, store),
         window_frames=length.frames,
         given_frames=length.given,
         speech_frames=length.speech,
     )
     disable_progress_bar()  # of the speech network's one file
-    folder.save(folder.root / VIDEO, pipeline.save_pretrained)
+    folder.save_pipeline(VIDEO, pipeline, record)
 
 
 def _shared(folder: RunFolder, profile: Profile) -> dict[str, Any]:

@@ -88,21 +88,23 @@ def train_stage(stage: StageName, training: Training) -> StageRecord:
     plan = _plan(stage, training, splits["train"])
     look = None if stage == "motion" else Validation.of(training.facts, training.folder, splits)
 
-    return _run(stage, training, plan, look=look, after_save=lambda: _save_pipeline(stage, training, plan))
+    return _run(
+        stage, training, plan, look=look, after_save=lambda record: _save_pipeline(record, training, plan)
+    )
 
 
-def _save_pipeline(stage: StageName, training: Training, plan: StagePlan) -> None:
+def _save_pipeline(record: StageRecord, training: Training, plan: StagePlan) -> None:
     networks = networks_of(plan.step)
-    if stage == "motion":
+    if record.stage == "motion":
         save_video_pipeline(
             training.folder,
             networks,
-            training.profile,
+            record,
             version=training.version,
             store=training.encoder.store,
         )
     else:
-        save_image_pipeline(training.folder, networks, training.profile)
+        save_image_pipeline(training.folder, networks, record)
 
 
 @contextmanager
@@ -128,8 +130,8 @@ def _run(
     plan: StagePlan,
     *,
     look: Look | None,
-    before_save: Callable[[], None] = lambda: None,
-    after_save: Callable[[], None] = lambda: None,
+    before_save: Callable[[], None] | None = None,
+    after_save: Callable[[StageRecord], None] | None = None,
 ) -> StageRecord:
     """Train and save, with what else belongs to the stage's end."""
     folder = training.folder
@@ -156,7 +158,8 @@ def _run(
     )
     state = PartialState()
     if state.is_main_process:
-        before_save()
+        if before_save is not None:
+            before_save()
         record = folder.finish(record, networks_of(plan.step), also=after_save)
     state.wait_for_everyone()
     return record

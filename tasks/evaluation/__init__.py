@@ -1,0 +1,1 @@
+"""Models judged on a dataset version: depth, samples, talking clips, and the page that shows them."""

@@ -1,0 +1,1 @@
+"""Training on a dataset version, stage by stage, in one folder."""
