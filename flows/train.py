@@ -72,9 +72,10 @@ def train(settings: TrainSettings) -> Trained:
             progress=progress,
         ) as training,
     ):
-        before = training.folder.finished()
+        stages, before = training.profile.stages(settings.stage), training.folder.finished()
+        training.folder.check_order(stages)
         schedule = Schedule(1)
-        for stage in training.profile.stages(settings.stage):
+        for stage in stages:
             if stage in before:
                 progress.say(f"stage {stage} is finished already")
             else:

@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 
 from flows.build_dataset import BuiltDataset, build_dataset
+from flows.train import Trained as TrainedOutcome
+from flows.train import TrainSettings, train
 from model.sample import ManifestRow
 from tasks.build.settings import BuildSettings
 from tasks.build_face_model import build_face_model
 from tasks.store.blobs import Store
 from tasks.store.versions import read_rows
+from tests.small_training import NAME as TOYS
+from tests.small_training import publish_toys, toy_profile, write_profile
 from tests.source_folder import add_bad_files, make_sources
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -103,3 +107,43 @@ def run_command() -> RunCommand:
         )
 
     return run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Toy clips and all stages trained on them, by the flow."""
+
+    store: Store
+    settings: TrainSettings
+    outcome: TrainedOutcome
+
+    @property
+    def out(self) -> Path:
+        return self.settings.out
+
+
+@pytest.fixture(scope="session")
+def toy_store(tmp_path_factory: pytest.TempPathFactory, face_model_file: Path) -> Store:
+    """One version of toy clips."""
+    return publish_toys(tmp_path_factory.mktemp("toys"), face_model_file)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, toy_store: Store) -> Trained:
+    """Trained once; tests only read it."""
+    folder = tmp_path_factory.mktemp("training")
+    settings = TrainSettings(
+        store=toy_store.root,
+        name=TOYS,
+        profile=str(write_profile(folder, toy_profile())),
+        out=folder / "R",
+        workers=1,
+    )
+    return Trained(store=toy_store, settings=settings, outcome=train.fn(settings))
+
+
+@pytest.fixture
+def own_toys(toy_store: Store, tmp_path: Path) -> Store:
+    """A copy of the toy store, for a test that changes it."""
+    shutil.copytree(toy_store.root, tmp_path / "toys")
+    return Store(tmp_path / "toys")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -141,19 +141,21 @@ class RunFolder:
         records = {stage: self.record(stage) for stage in get_args(StageName)}
         return {stage: record.steps for stage, record in records.items() if record is not None}
 
-    def require(self, stage: StageName, *, for_stage: StageName) -> StageRecord:
-        """The record of a stage that another one needs.
+    def check_order(self, stages: Sequence[StageName]) -> None:
+        """Refuse to train stages whose start is missing.
 
         Raises:
-            ValueError: it is not finished; names the command.
+            ValueError: a stage starts from one that is neither finished nor to be trained before it.
         """
-        record = self.record(stage)
-        if record is None:
-            raise ValueError(
-                f"stage {for_stage} starts from stage {stage}, which is not finished in {self.root}; "
-                f"run the same command with --stage {stage} first"
-            )
-        return record
+        ready = set(self.finished())
+        for stage in stages:
+            before = BEFORE.get(stage)
+            if before is not None and before not in ready:
+                raise ValueError(
+                    f"stage {stage} starts from stage {before}, which is not finished in {self.root}; "
+                    f"run the same command with --stage {before} first"
+                )
+            ready.add(stage)
 
     def save_pipeline(self, name: str, pipeline: DiffusionPipeline, record: StageRecord) -> None:
         """Save a pipeline and what it was trained on below the folder."""

@@ -22,7 +22,6 @@ from tasks.read_version import TrainingClips, split_rows
 from tasks.store.versions import Version
 from tasks.training.open_version import PictureClips, cached_pictures, training_clips
 from tasks.training.run_folder import (
-    BEFORE,
     RunFolder,
     StageRecord,
     TrainingFacts,
@@ -67,11 +66,8 @@ def train_stage(stage: StageName, training: Training) -> StageRecord:
     """Train a stage that is not finished; its record.
 
     Raises:
-        ValueError: the stage before it is not finished, or the version lacks what the stage needs.
+        ValueError: the version lacks what the stage needs.
     """
-    before = BEFORE.get(stage)
-    if before is not None:
-        training.folder.require(before, for_stage=stage)
     done = training.folder.record(stage)
     if done is not None:
         return done

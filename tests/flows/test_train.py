@@ -1,0 +1,138 @@
+"""Training from the command: what it leaves, what it refuses, and that a killed one loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from flows.train import TrainSettings, train
+from tasks.store.blobs import CorruptBlob, Store
+from tasks.store.versions import read_rows
+from tasks.training.run_folder import RunFolder
+from tests.conftest import REPOSITORY, Trained
+from tests.small_training import NAME, NOTICE, publish_toys, toy_profile, write_profile
+
+STAGES = ("autoencoder", "joint", "inpaint", "motion")
+
+
+def test_all_stages_end_with_networks_and_pipelines(trained: Trained) -> None:
+    assert trained.outcome.stages == dict.fromkeys(STAGES, 4)
+    assert trained.outcome.changed
+    for stage in STAGES:
+        record = RunFolder(trained.out).record(stage)
+        assert record is not None
+        assert record.weights
+        assert all((trained.out / stage / name).is_file() for name in record.weights)
+    unsafe = [
+        path for path in trained.out.rglob("*") if path.suffix in (".bin", ".pt", ".pkl", ".pth", ".ckpt")
+    ]
+    assert unsafe == []
+
+
+def test_saved_pipelines_need_no_dataset_and_no_trainer(trained: Trained) -> None:
+    pipeline = DiffusionPipeline.from_pretrained(trained.out / "pipeline")
+    made = pipeline(
+        image=torch.rand(2, 3, 16, 16), num_inference_steps=2, generator=torch.Generator().manual_seed(0)
+    )
+    assert made.depth_code.shape == (2, 16, 16)
+    video = DiffusionPipeline.from_pretrained(trained.out / "video_pipeline")
+    frames = list(video(torch.rand(1, 3, 16, 16), torch.zeros(9 * 640), num_inference_steps=1))
+    assert len(frames) == 9
+
+
+def test_what_is_untrained_or_synthetic_is_said_with_the_weights(trained: Trained) -> None:
+    origin = json.loads((trained.out / "pipeline" / "training.json").read_text())
+    assert origin["stage"] == "inpaint"
+    assert NOTICE in origin["notices"]
+    assert any("trained from nothing" in notice for notice in origin["notices"])
+    assert trained.outcome.notices == tuple(origin["notices"])
+
+
+def test_latents_of_all_have_unit_variance(trained: Trained) -> None:
+    """The scaling factor is fitted after the VAE is trained, and saved with it."""
+    config = json.loads((trained.out / "autoencoder" / "vae" / "config.json").read_text())
+    assert config["scaling_factor"] not in (1.0, 0.18215)
+
+
+def test_losses_of_each_modality_are_in_the_board(trained: Trained) -> None:
+    board = EventAccumulator(str(trained.out / "logs" / "joint"))
+    board.Reload()
+    assert {"loss/total", "loss/rgb", "loss/depth"} <= set(board.Tags()["scalars"])
+    assert [event.step for event in board.Scalars("loss/rgb")] == [1, 2, 3, 4]
+    assert board.Tags()["images"] == ["known, made, estimated"]
+
+
+def test_a_finished_training_is_left_as_it_is(trained: Trained) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.out.rglob("*") if path.is_file()}
+    again = train.fn(trained.settings)
+    assert not again.changed
+    assert {path: path.stat().st_mtime_ns for path in trained.out.rglob("*") if path.is_file()} == before
+
+
+def test_another_seed_does_not_go_into_the_same_folder(trained: Trained) -> None:
+    with pytest.raises(ValueError, match=r"seed is 0, now 1; take another --out"):
+        train.fn(trained.settings.model_copy(update={"seed": 1}))
+
+
+@pytest.mark.parametrize("stage", ["inpaint", "motion"])
+def test_a_stage_without_its_start_stops_before_work(trained: Trained, tmp_path: Path, stage: str) -> None:
+    settings = trained.settings.model_copy(update={"stage": stage, "out": tmp_path / "R"})
+    with pytest.raises(ValueError, match=f"stage {stage} starts from stage joint.*--stage joint first"):
+        train.fn(settings)
+    assert [path.name for path in (tmp_path / "R").iterdir()] == ["training.json"]
+
+
+def test_without_talking_clips_the_motion_stage_says_so(tmp_path: Path, face_model_file: Path) -> None:
+    store = publish_toys(tmp_path, face_model_file, talking=False)
+    profile = write_profile(tmp_path, toy_profile(steps=1))
+    settings = TrainSettings(store=store.root, name=NAME, profile=str(profile), out=tmp_path / "R", workers=1)
+    with pytest.raises(ValueError, match="no train clip has sound and 6 frames"):
+        train.fn(settings)
+    assert list(RunFolder(tmp_path / "R").finished()) == ["autoencoder", "joint", "inpaint"]
+
+
+def test_unknown_profile_is_refused(trained: Trained, tmp_path: Path) -> None:
+    settings = trained.settings.model_copy(update={"profile": "tiny", "out": tmp_path / "R"})
+    with pytest.raises(ValueError, match="profile 'tiny': take one of small, demo, paper"):
+        train.fn(settings)
+
+
+def test_killed_and_run_again_gives_the_same_weights(trained: Trained, tmp_path: Path) -> None:
+    """kill -9 in the joint stage, after a checkpoint; then the same command to its end."""
+    out = tmp_path / "R"
+    command = [sys.executable, "-m", "flows", "train", "--stage", "joint", "--workers", "1"]
+    command += ["--store", str(trained.store.root), "--name", NAME, "--out", str(out)]
+    command += ["--profile", trained.settings.profile]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        told = next((line for line in run.stderr if line.startswith("joint step 3")), None)
+        run.kill()
+    assert told is not None
+    assert RunFolder(out).record("joint") is None
+    subprocess.run(command, env=environment, cwd=REPOSITORY, check=True, capture_output=True)
+    undisturbed, resumed = RunFolder(trained.out).record("joint"), RunFolder(out).record("joint")
+    assert undisturbed is not None
+    assert resumed is not None
+    assert resumed.weights == undisturbed.weights
+
+
+def test_a_damaged_clip_stops_the_training(trained: Trained, own_toys: Store, tmp_path: Path) -> None:
+    """A flipped bit is found before it is learnt."""
+    rows = {row.clip_id: row for row in read_rows(own_toys, NAME, number=1)}
+    speech = own_toys.blob_path(rows["talk"].blobs["speech"])
+    data = bytearray(speech.read_bytes())
+    data[len(data) // 2] ^= 1
+    speech.chmod(0o644)
+    speech.write_bytes(bytes(data))
+    settings = trained.settings.model_copy(update={"store": own_toys.root, "out": tmp_path / "R"})
+    with pytest.raises(CorruptBlob, match=rows["talk"].blobs["speech"]):
+        train.fn(settings)

@@ -1,0 +1,35 @@
+"""RGB and depth of the same face: estimates from the own RGB fit best, up to scale and shift."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from model.agreement import agreement_errors, face_of
+from model.identity_score import match
+
+
+def faces() -> Tensor:
+    """Three reliefs on a disc, background +1."""
+    axis = torch.linspace(-1, 1, 32)
+    x, y = axis[None].expand(32, 32), axis[:, None].expand(32, 32)
+    reliefs = torch.stack([x**2, y**2, x * y])
+    return torch.where(x**2 + y**2 < 0.8, -0.6 + 0.5 * reliefs, torch.tensor(1.0))
+
+
+def test_estimates_of_the_own_face_are_nearest_whatever_their_scale_and_shift() -> None:
+    made = faces()
+    matches = match(agreement_errors(made, 0.3 * made + 5))
+    assert matches.rate == 1
+    assert matches.ratio < 1e-3
+
+
+def test_rows_are_samples_and_columns_estimates() -> None:
+    made = faces()
+    errors = agreement_errors(made, made.roll(1, dims=0))
+    assert errors.argmin(dim=1).tolist() == [1, 2, 0]
+
+
+def test_the_background_is_no_face() -> None:
+    assert not face_of(faces())[:, 0, 0].any()
+    assert face_of(faces())[:, 16, 16].all()
