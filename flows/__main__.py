@@ -30,6 +30,7 @@ FLOWS = (
     "train",
     "evaluate-depth",
     "evaluate-samples",
+    "retrain",
 )
 """Command names; the module flows.<name with underscores> holds the flow of that name."""
 
