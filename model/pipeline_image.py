@@ -39,7 +39,7 @@ class _Given:
     """What is known before sampling, and masks of what is made, at both sizes."""
 
     pictures: Tensor
-    """(B, 4, H, W): RGB in [-1, 1] and depth code."""
+    """(B, 4, H, W) float32: RGB in [0, 1] and depth code, as they were given."""
     made: Tensor
     """(B, 2, H, W) of RGB and depth, 1 = make."""
     latents: Tensor
@@ -135,7 +135,7 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
             batch=batch,
         )
         depth_range = checks.depth_range(near_m=near_m, far_m=far_m)
-        size = checks.size(reference, image, depth)
+        size = checks.size(reference, image, depth, mask_rgb, mask_depth)
         given = self._given(image, depth, mask_rgb, mask_depth, batch=batch, size=size)
         shape = (batch, 2 * LATENT_CHANNELS, size[0] // self._factor, size[1] // self._factor)
         noise = randn_tensor(shape, generator=generator, device=self.device, dtype=self.denoiser.dtype)
@@ -167,22 +167,19 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         size: tuple[int, int],
     ) -> _Given:
         device, dtype = self.device, self.denoiser.dtype
-        rgb = torch.zeros(batch, 3, *size) if image is None else image * 2 - 1
-        code = torch.ones(batch, *size) if depth is None else depth
-        rgb, code = rgb.to(device, dtype), code.to(device, dtype)
-        made = torch.stack(
-            [
-                broadcast_mask(mask, is_given=held is not None, batch=batch, size=size)
-                for mask, held in ((mask_rgb, image), (mask_depth, depth))
-            ],
-            dim=1,
-        ).to(device, dtype)
+        rgb = (torch.zeros(batch, 3, *size) if image is None else image).to(device, torch.float32)
+        code = (torch.ones(batch, *size) if depth is None else depth).to(device, torch.float32)
+        masks = [
+            broadcast_mask(mask, is_given=held is not None, batch=batch, size=size).to(device, dtype)
+            for mask, held in ((mask_rgb, image), (mask_depth, depth))
+        ]
+        made = torch.stack(masks, dim=1)
         # whole masks need no VAE: nothing of what is made is read
         latents = [
             torch.zeros(batch, LATENT_CHANNELS, *(side // self._factor for side in size)).to(device, dtype)
             if held is None
-            else encode(self.vae, picture)
-            for held, picture in ((image, rgb), (depth, as_picture(code)))
+            else encode(self.vae, picture.to(dtype))
+            for held, picture in ((image, rgb * 2 - 1), (depth, as_picture(code)))
         ]
         return _Given(
             pictures=torch.cat([rgb, code[:, None]], dim=1),
@@ -216,14 +213,14 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _output(self, latents: Tensor, given: _Given, depth_range: DepthRange | None) -> PortraitRGBD:
         rgb, depth = latents[:, :LATENT_CHANNELS], latents[:, LATENT_CHANNELS:]
-        made = torch.cat(
-            [decode(self.vae, rgb).clamp(-1, 1), from_picture(decode(self.vae, depth))[:, None]], dim=1
-        )
+        pictures = (decode(self.vae, rgb).float().clamp(-1, 1) + 1) / 2
+        codes = from_picture(decode(self.vae, depth).float())
+        made = torch.cat([pictures, codes[:, None]], dim=1)
         mask = torch.cat([given.made[:, :1].expand(-1, 3, -1, -1), given.made[:, 1:]], dim=1)
-        whole = torch.where(mask > 0, made, given.pictures).float()
+        whole = torch.where(mask > 0, made, given.pictures)
         code = whole[:, 3]
         return PortraitRGBD(
-            rgb=(whole[:, :3] + 1) / 2,
+            rgb=whole[:, :3],
             depth_code=code,
             depth_m=None if depth_range is None else depth_range.decode(code),
         )

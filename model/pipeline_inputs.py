@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from model.depth_code import DepthRange
+from model.noise_schedule import LEVELS
 from model.speech import SAMPLES_PER_FRAME
 
 Pictures = Tensor | None
@@ -83,9 +84,9 @@ class RequestChecks:
             raise ValueError(f"reference: {len(reference)} pictures, need one: a clip has one speaker")
 
     def check_steps(self, num_inference_steps: int) -> None:
-        """Raise ValueError unless there are some."""
-        if num_inference_steps < 1:
-            raise ValueError(f"num_inference_steps is {num_inference_steps}, need at least 1")
+        """Raise ValueError unless there are some, and a noise level for each."""
+        if not 1 <= num_inference_steps <= LEVELS:
+            raise ValueError(f"num_inference_steps is {num_inference_steps}, need 1 .. {LEVELS}")
 
     def check_scale(self, name: str, scale: float) -> None:
         """Raise ValueError unless guidance by it is defined."""
@@ -131,12 +132,14 @@ class RequestChecks:
 
     def _batch(self, given: dict[str, Pictures], samples: int) -> int:
         held = {name: value for name, value in given.items() if value is not None}
+        if samples < 1:
+            raise ValueError(f"samples is {samples}, need at least 1")
         if not held:
-            if samples < 1:
-                raise ValueError(f"samples is {samples}, need at least 1")
             return samples
         first = next(iter(held))
         batch = max(len(value) for value in held.values())
+        if samples not in (1, batch):
+            raise ValueError(f"samples is {samples}, {first} says {batch}; leave it out, or repeat {first}")
         for name, value in held.items():
             if value.shape[-2:] != held[first].shape[-2:]:
                 raise ValueError(
