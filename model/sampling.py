@@ -53,9 +53,11 @@ def denoise(
     """Clean latents from noise (B, 8, ...) in so many DDIM steps, without further noise (eta 0)."""
     walk = cast(Any, schedule)
     walk.set_timesteps(steps, device=noise.device)
-    latents = noise
+    latents = clean = noise
     for level in walk.timesteps:
         said = predict(latents, level.expand(len(latents)))
-        latents = walk.step(said, level, latents).prev_sample
+        step = walk.step(said, level, latents)
+        latents, clean = step.prev_sample, step.pred_original_sample
         on_step()
-    return latents
+    # where the steps do not divide the levels, the last one's prev_sample may be level 0, not the end
+    return clean
