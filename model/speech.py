@@ -108,8 +108,8 @@ def spans(frames: int, windows: WindowSettings) -> Iterator[tuple[int, int, int,
 def _layers_at_frames(network: Wav2Vec2Model, sound: Tensor, frames: int) -> Tensor:
     """(1, 640 N) -> (N, layers, width)."""
     with torch.inference_mode():
-        layers = network(sound, output_hidden_states=True).hidden_states[1:]
-    steps = torch.stack(layers, dim=2)[0]
+        heard = network(sound.to(network.device, network.dtype), output_hidden_states=True)
+    steps = torch.stack(heard.hidden_states[1:], dim=2)[0].float().cpu()
     place = step_positions(network.config, frames).clamp(0, len(steps) - 1)
     low = place.floor().long().clamp(max=max(len(steps) - 2, 0))
     high = (low + 1).clamp(max=len(steps) - 1)
