@@ -213,7 +213,10 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         )
 
     def _prediction(self, request: _Request, motion: Tensor, windows: Tensor) -> Prediction:
-        """Guided first by the portrait, then by the speech."""
+        """Guided first by the portrait, then by the speech.
+
+        What is not to be guided by is never left out, so that it costs nothing.
+        """
         prompt = self._prompt()
         features = motion_features(self.reference_net, motion, prompt)
         hears = torch.ones(1, dtype=torch.bool, device=self.device)
@@ -229,13 +232,14 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
                 self.denoiser(latents, level, prompt, motion=features, cross_attention_kwargs=known).sample,
             )
 
-        return guided(
-            predict(None, silent),
-            [
-                Guide(scale=request.reference_scale, predict=predict(request.seen, silent)),
-                Guide(scale=request.speech_scale, predict=predict(request.seen, spoken)),
-            ],
-        )
+        seen = None if request.reference_scale != 1 else request.seen
+        heard = silent if request.speech_scale != 1 else spoken
+        first, guides = predict(seen, heard), []
+        if request.reference_scale != 1:
+            guides.append(Guide(scale=request.reference_scale, predict=predict(request.seen, heard)))
+        if request.speech_scale != 1:
+            guides.append(Guide(scale=request.speech_scale, predict=predict(request.seen, spoken)))
+        return guided(first, guides)
 
     @torch.inference_mode()
     def _decoded(self, latents: Tensor, depth_range: DepthRange | None) -> list[PortraitRGBDFrame]:
