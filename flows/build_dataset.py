@@ -12,7 +12,7 @@ from tasks.build.settings import BuildSettings
 from tasks.engine.schedule import flow_log
 from tasks.progress import StageProgress
 from tasks.reasons import Reason
-from tasks.store.publish import Published
+from tasks.store.versions import Published
 
 
 class BuiltDataset(Outcome, frozen=True):

@@ -6,27 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt
 
 from rendering.camera import Camera
 from rendering.compiled import compiled
 from rendering.depth_map import cleaned_mask, filled_depth, slits
-from rendering.rasterize import Backend, Raster, rasterize
+from rendering.rasterize import Raster, rasterize
+from rendering.skin_settings import SkinSettings
 
 Bools = NDArray[np.bool_]
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
-
-
-class SkinSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """What counts as visible skin."""
-
-    backend: Backend = "numba"
-    """Rasterizer; "numba" is canonical for published data sets."""
-    widest_slit_px: NonNegativeFloat = 4.0
-    """Enclosed holes that are nowhere wider are closed lips or lids and are filled."""
-    mask_radius_px: NonNegativeInt = 2
-    """Specks and pinholes of the mask up to this radius are cleaned away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

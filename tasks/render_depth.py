@@ -14,29 +14,20 @@ from typing import Any, Protocol, get_args
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 
 from rendering.camera import Camera
 from rendering.depth_map import DepthScale
 from rendering.face_model import FaceModel
 from rendering.rasterize import Backend, empty_raster
-from rendering.skin_surface import SkinMesh, SkinPicture, SkinSettings, skin_mesh, skin_picture
+from rendering.skin_settings import SkinSettings
+from rendering.skin_surface import SkinMesh, SkinPicture, skin_mesh, skin_picture
+from tasks.depth_settings import DepthSettings
 from tasks.face_model_files import load_face_model
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Stage, StageInput, StageOutput
 from tasks.video_files import write_video
 
 Float32 = NDArray[np.float32]
-
-
-class DepthSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """How depth and mask are made."""
-
-    skin: SkinSettings = SkinSettings()
-    """What counts as visible skin."""
-    least_inlier: float = Field(default=0.5, ge=0, le=1)
-    """Triangles whose vertices explain the picture less often are hidden by hair, glasses or a hand and
-    left out of the mask."""
 
 
 class Motion(Protocol):

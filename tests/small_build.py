@@ -12,10 +12,10 @@ from tasks.store.actions import Action, find_action, record_action
 from tasks.store.blobs import Blob, Store
 from tasks.store.build_memo import build_key, find_build, remember_build
 from tasks.store.locks import build_lock
-from tasks.store.publish import Published, publish
+from tasks.store.publish import publish
 from tasks.store.recipes import Recipe, action_key, recipe_of
 from tasks.store.splits import SplitSettings, assign_splits, previous_splits
-from tasks.store.versions import LockFacts, latest_number
+from tasks.store.versions import LockFacts, Published, latest_number
 
 CLIPS = {"a" * 16: "anna", "b" * 16: "bert", "c" * 16: "carl"}
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prefect import Flow
 
-from flows.__main__ import FLOWS
+from flows.command_line import FLOWS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("flows", "tasks", "model", "rendering")

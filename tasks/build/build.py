@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tasks.build.known_recipes import stage_recipes
 from tasks.build.models import ModelFiles, store_models
 from tasks.build.open_sources import open_sources
 from tasks.build.plan import run_forward
-from tasks.build.publish_version import BuildRecord, publish_rows
+from tasks.build.record import BuildRecord
 from tasks.build.rows import all_rows
-from tasks.build.run_pending import Pending, run_pending
 from tasks.build.settings import BuildSettings
 from tasks.build.source_facts import catalogue_digest, source_facts
 from tasks.engine.clip import Clip
-from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
+from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
 from tasks.progress import StageProgress
 from tasks.sources.scan import scan_sources
 from tasks.sources.source import RejectedSource, Source
@@ -24,10 +23,8 @@ from tasks.store.actions import TRANSIENT
 from tasks.store.blobs import Store
 from tasks.store.build_memo import build_key, find_build, remember_build
 from tasks.store.locks import build_lock
-from tasks.store.publish import Published
-from tasks.store.recipes import recipe_of
 from tasks.store.splits import assign_splits, previous_splits
-from tasks.store.versions import latest_number, read_rows
+from tasks.store.versions import QUARANTINED, Published, latest_number, read_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +72,7 @@ def open_build(settings: BuildSettings) -> Iterator[Build]:
         )
         clips, rejected = open_sources(catalogue, models.blobs)
         sources = {source.clip_id: source for source in catalogue.sources}
-        record = _record(settings, models, clips, rejected, sources)
+        record = _record(store, settings, models, clips, rejected, sources)
         yield Build(
             store=store,
             settings=settings,
@@ -90,6 +87,7 @@ def open_build(settings: BuildSettings) -> Iterator[Build]:
 
 
 def _record(
+    store: Store,
     settings: BuildSettings,
     models: ModelFiles,
     clips: list[Clip],
@@ -97,8 +95,7 @@ def _record(
     sources: dict[str, Source],
 ) -> BuildRecord:
     """All that the rows will depend on, before any stage has run."""
-    by_stage = settings.stages.by_name()
-    recipes = [recipe_of(find_stage(name), by_stage[name]) for name in by_stage]
+    recipes = stage_recipes(store, settings.stages.by_name())
     subjects = {clip_id: source.subject_id for clip_id, source in sources.items()}
     return BuildRecord(
         name=settings.name,
@@ -117,6 +114,9 @@ def _record(
 
 def run_stages(build: Build, progress: StageProgress) -> list[Clip]:
     """Every clip through its stages; what the ledger holds is not submitted."""
+    # here and not above: a build with nothing to do loads neither worker pool nor report
+    from tasks.build.run_pending import Pending, run_pending
+
     finished: list[Clip] = []
     pending: list[Pending] = []
     for kind, stages in (("wild", WILD_STAGES), ("studio", STUDIO_STAGES)):
@@ -131,6 +131,8 @@ def run_stages(build: Build, progress: StageProgress) -> list[Clip]:
 
 def finish_build(build: Build, clips: list[Clip]) -> Published:
     """Publish the rows, and remember the build where every verdict is final."""
+    from tasks.build.publish_version import publish_rows  # likewise
+
     subjects = {source.subject_id for source in [*build.sources.values(), *build.rejected]}
     splits = assign_splits(
         sorted(subjects),
@@ -155,6 +157,8 @@ def finish_build(build: Build, clips: list[Clip]) -> Published:
 
 def count_rows(store: Store, name: str, number: int) -> tuple[int, dict[str, int]]:
     """(published, quarantined by reason) of a version."""
-    rows = read_rows(store, name, number=number)
-    reasons = Counter(str(row.reason) for row in rows if row.status == "quarantined")
-    return sum(row.status == "published" for row in rows), dict(sorted(reasons.items()))
+    counts = read_lock(store, name, number=number).counts
+    refused = {
+        key.removeprefix(QUARANTINED): count for key, count in counts.items() if key.startswith(QUARANTINED)
+    }
+    return counts.get("published", 0), dict(sorted(refused.items()))

@@ -5,46 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from model.sample import ManifestRow
 from tasks.build.recompute import SOURCES_PAGE, sources_page
+from tasks.build.record import BuildRecord
 from tasks.build.timings import rejecting_stages, stage_timings
 from tasks.engine.clip import Clip
 from tasks.report.artifacts import publish_artifacts
 from tasks.report.card import build_card
-from tasks.report.facts import BuildFacts, SourceFacts, VersionChange
+from tasks.report.facts import BuildFacts, VersionChange
 from tasks.report.notices import build_notices
 from tasks.report.report import build_report
-from tasks.stage import Json
 from tasks.store.blobs import Store
-from tasks.store.publish import Published, publish
-from tasks.store.recipes import Recipe
+from tasks.store.publish import publish
 from tasks.store.rows import merkle_root
 from tasks.store.splits import Split
-from tasks.store.versions import CorruptVersion, LockFacts, read_version
-
-
-class BuildRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """What a build was, apart from its clips."""
-
-    name: str
-    settings: dict[str, Json]
-    """Settings that the rows depend on."""
-    catalogue: str
-    """Digest of the list of sources."""
-    models: dict[str, str]
-    """Role -> sha256 of the model files."""
-    recipes: dict[str, Recipe]
-    """Recipe.digest -> recipe of every stage."""
-    face_model: str
-    sources: tuple[SourceFacts, ...]
-    licences: dict[str, str]
-
-    @property
-    def tools(self) -> dict[str, str]:
-        """Version of every tool in the keys."""
-        return {name: version for recipe in self.recipes.values() for name, version in recipe.tools.items()}
+from tasks.store.versions import CorruptVersion, LockFacts, Published, read_version
 
 
 def publish_rows(

@@ -8,10 +8,10 @@ from rendering.fitting.settings import FitSettings, FocalSettings
 from tasks.check_media import ProbeSettings
 from tasks.crop_clip import CropSettings
 from tasks.cut_sound import SoundSettings
+from tasks.depth_settings import DepthSettings
 from tasks.detect_landmarks import LandmarkSettings
 from tasks.extract_speech import SpeechSettings
 from tasks.pack_pictures import PackSettings
-from tasks.render_depth import DepthSettings
 from tasks.resample_media import ResampleSettings
 from tasks.undistort_capture import UndistortSettings
 

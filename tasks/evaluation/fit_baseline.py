@@ -20,7 +20,8 @@ from rendering.camera import Camera
 from rendering.fitting.clip import ClipFitter, clip_fitter
 from rendering.fitting.patches import collect_patches
 from rendering.fitting.settings import FitSettings
-from rendering.skin_surface import SkinSettings, skin_mesh
+from rendering.skin_settings import SkinSettings
+from rendering.skin_surface import skin_mesh
 from tasks.face_landmarker import FaceLandmarker
 from tasks.face_model_files import load_face_model
 from tasks.render_depth import FittedMotion, Subject, skin_pictures

@@ -6,9 +6,9 @@ from tasks.stage import Json
 from tasks.store.blobs import CorruptBlob, Store
 from tasks.store.canonical import digest_of, seal, unseal
 from tasks.store.durable import disk_faults, place, write_temporary
-from tasks.store.publish import Published
 from tasks.store.versions import (
     CorruptVersion,
+    Published,
     checked_file,
     latest_number,
     read_entry,

@@ -8,7 +8,6 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from model.sample import ManifestRow
@@ -27,10 +26,12 @@ from tasks.store.rows import manifest_bytes, merkle_root, read_manifest
 from tasks.store.versions import (
     LOCK,
     MANIFEST,
+    QUARANTINED,
     CorruptVersion,
     Lock,
     LockFacts,
     Provenance,
+    Published,
     VersionEntry,
     checked_file,
     dataset_folder,
@@ -48,16 +49,6 @@ Actions = Mapping[str, Sequence[tuple[str, str]]]
 
 class BaseMoved(StoreError):  # noqa: N818  # names what happened
     """Another version was published since this build began."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """The outcome of a publication."""
-
-    number: int
-    root: str
-    changed: bool
-    """False: the latest version has this root already and nothing was published."""
 
 
 def publish(
@@ -224,5 +215,5 @@ def _lock_bytes(lock: Lock) -> bytes:
 
 def _counts(rows: Sequence[ManifestRow]) -> dict[str, int]:
     statuses = Counter[str](row.status for row in rows)
-    reasons = Counter(f"quarantined: {row.reason}" for row in rows if row.status == "quarantined")
+    reasons = Counter(f"{QUARANTINED}{row.reason}" for row in rows if row.status == "quarantined")
     return {"rows": len(rows), **statuses, **reasons}

@@ -20,11 +20,12 @@ from tasks.store.blobs import Blob, Store, file_digest
 from tasks.store.canonical import unseal
 from tasks.store.durable import StoreError
 from tasks.store.recipes import Recipe
-from tasks.store.rows import read_manifest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ROOT_DIGITS = 4
 """Fewest digits by which a root may be named."""
+QUARANTINED = "quarantined: "
+"""Before the reason, in Lock.counts."""
 MANIFEST, LOCK = "manifest.parquet", "dataset.lock.json"
 
 
@@ -85,6 +86,16 @@ class VersionEntry(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     root: str
     files: dict[str, Blob]
     """File name -> size and digest of what is in the version's folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The outcome of a publication."""
+
+    number: int
+    root: str
+    changed: bool
+    """False: the latest version has this root already and nothing was published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +195,9 @@ def read_rows(store: Store, name: str, *, number: int) -> list[ManifestRow]:
     """A version's rows alone, sorted by clip id."""
     entry = read_entry(store, name, number=number)
     folder = version_folder(store, name, root=entry.root)
+    # here and not above: a build with nothing to do asks for no rows and loads no pyarrow
+    from tasks.store.rows import read_manifest
+
     return read_manifest(checked_file(folder, entry, MANIFEST).read_bytes())
 
 

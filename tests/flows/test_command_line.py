@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.__main__ import FLOWS, main
+from flows.command_line import FLOWS, main
 from tasks.store.blobs import Store
 from tests.conftest import RealBuild, RunCommand
 

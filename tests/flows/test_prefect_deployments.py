@@ -16,7 +16,7 @@ from prefect.settings import Settings
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import validate
 
-from flows.__main__ import FLOWS, find_flow
+from flows.command_line import FLOWS, find_flow
 from flows.outcome import tell_outcome
 from tasks.build.settings import BuildSettings
 from tasks.engine.run_stage import run_stage

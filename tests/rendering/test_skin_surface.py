@@ -7,7 +7,8 @@ import pytest
 
 from rendering.camera import Camera
 from rendering.rasterize import empty_raster
-from rendering.skin_surface import SkinMesh, SkinPicture, SkinSettings, skin_mesh, skin_picture
+from rendering.skin_settings import SkinSettings
+from rendering.skin_surface import SkinMesh, SkinPicture, skin_mesh, skin_picture
 
 CAMERA = Camera.centered(100.0, 64, 64)
 

@@ -13,9 +13,10 @@ from rendering.camera import Camera
 from rendering.depth_map import DepthScale
 from rendering.face_model import FaceModel
 from rendering.rasterize import rasterize
+from tasks.depth_settings import DepthSettings
 from tasks.face_model_files import save_face_model
 from tasks.reasons import Reason, Rejected
-from tasks.render_depth import STAGE, DepthSettings, run
+from tasks.render_depth import STAGE, run
 from tasks.stage import StageInput, StageOutput
 from tasks.video_files import read_frames
 
