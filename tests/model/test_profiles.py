@@ -18,19 +18,13 @@ def test_a_profile_written_down_is_the_same_profile(name: str, tmp_path: Path) -
 
 
 def test_paper_has_the_papers_values() -> None:
-    """Paper 5.1, 7.2: batch 32, rate 1e-5, 30,000 steps, 512 px; one clip of 14 frames in the motion stage."""
+    """Paper 5.1 and 7.2: batch 32, rate 1e-5, 30,000 steps, 512 px; motion: one clip of 14 frames."""
     profile = paper()
     stages, motion = (profile.joint, profile.inpaint, profile.motion), profile.motion
     assert (profile.joint.trainer.steps, profile.joint.trainer.global_batch) == (30_000, 32)
-    assert {stage.trainer.learning_rate for stage in (profile.joint, profile.inpaint, profile.motion)} == {
-        1e-5
-    }
+    assert {stage.trainer.learning_rate for stage in stages} == {1e-5}
     assert (profile.side_px, profile.noise.prediction) == (512, "epsilon")
-    assert (
-        profile.motion.trainer.global_batch,
-        profile.motion.length.frames,
-        profile.motion.length.given,
-    ) == (1, 14, 4)
+    assert (motion.trainer.global_batch, motion.length.frames, motion.length.given) == (1, 14, 4)
 
 
 def test_only_pretrained_networks_are_not_called_untrained() -> None:
