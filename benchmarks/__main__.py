@@ -26,6 +26,7 @@ def commands() -> list[list[str]]:
         ["benchmarks.orchestration"],
         ["benchmarks.store"],
         ["benchmarks.contact_sheet"],
+        ["benchmarks.long_video"],
         ["benchmarks.build", *face_model, *clips],
     ]
 

@@ -56,8 +56,8 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def rgb(batch: int = 1, *, seed: int = 0, side: int = SIDE_PX) -> Tensor:
-    """(B, 3, H, W) in [0, 1]."""
-    return torch.rand(batch, 3, side, side, generator=seeded(100 + seed))
+    """(B, 3, H, W) in [0, 1]; squares, because to torch.rand's coarse floats x 2 - 1 would do no harm."""
+    return torch.rand(batch, 3, side, side, generator=seeded(100 + seed)).square()
 
 
 def codes(batch: int = 1, *, seed: int = 0) -> Tensor:
