@@ -59,8 +59,6 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
     With a denoiser of 8 input channels it makes RGB and depth together, with 18 it also takes what is given.
     """
 
-    model_cpu_offload_seq = "reference_net->denoiser->vae"
-
     def __init__(
         self,
         vae: AutoencoderKL,
@@ -144,7 +142,6 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
             latents = denoise(
                 predict, noise, schedule=self.scheduler, steps=num_inference_steps, on_step=bar.update
             )
-        self.maybe_free_model_hooks()
         return self._output(latents, given, depth_range)
 
     @property

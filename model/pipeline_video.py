@@ -60,8 +60,6 @@ class _Request:
 class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
     """Talking portraits with depth. Memory does not grow with the length: frames are given out as made."""
 
-    model_cpu_offload_seq = "speech_network->reference_net->speech_adapter->denoiser->vae"
-
     def __init__(
         self,
         vae: AutoencoderKL,
@@ -190,7 +188,6 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
             made = latents[:, :LATENT_CHANNELS].transpose(1, 2)
             motion = torch.cat([motion, made], dim=1)[:, -length.given :]
             done += count
-        self.maybe_free_model_hooks()
 
     @torch.inference_mode()
     def _encoded(self, reference: Tensor) -> Tensor:

@@ -200,6 +200,12 @@ def test_guidance_goes_beyond_what_the_reference_says(pipeline):
     )
 
 
+def test_offloading_is_refused(pipeline):
+    """Keys of the reference are made outside of the denoiser's forward, where no hook brings its weights."""
+    with pytest.raises(ValueError, match="model_cpu_offload_seq"):
+        pipeline.enable_model_cpu_offload()
+
+
 # saved
 
 

@@ -190,6 +190,12 @@ def test_only_what_is_guided_by_is_left_out(pipeline, scales, conditions):
     assert [("reference" in one, bool(one["speech"].tokens.any())) for one in known] == conditions
 
 
+def test_offloading_is_refused(pipeline):
+    """Keys of the reference are made outside of the denoiser's forward, where no hook brings its weights."""
+    with pytest.raises(ValueError, match="model_cpu_offload_seq"):
+        pipeline.enable_model_cpu_offload()
+
+
 # saved
 
 
