@@ -6,6 +6,7 @@ The flags are the flow's settings, its result is the last line on standard outpu
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 from signal import SIGINT
@@ -55,6 +56,7 @@ def main() -> None:
     if name not in FLOWS:
         sys.exit(f"{name!r} is no command\n{USAGE}")
     flow = find_flow(name)
+    gc.freeze()  # what was loaded stays: neither the next look for garbage nor the last one goes through it
     gc.enable()  # flows/__main__.py
     settings_type: type[BaseModel] = get_type_hints(flow.fn)["settings"]
     sys.argv[0] = f"portrait-rgbd {name}"
@@ -67,7 +69,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print(f"{name}: interrupted; run it again to continue", file=sys.stderr)  # noqa: T201
         sys.exit(128 + SIGINT)
-    print(outcome.model_dump_json())  # noqa: T201
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first one speaks
+        print(outcome.model_dump_json())  # noqa: T201
     sys.exit(outcome.exit_code)
 
 

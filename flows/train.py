@@ -13,6 +13,7 @@ from model.profiles import StageName
 from tasks.engine.schedule import Schedule, flow_log
 from tasks.progress import StageProgress
 from tasks.training.open_training import open_training
+from tasks.training.processes import processes
 from tasks.training.train_stage import train_stage
 
 
@@ -51,6 +52,10 @@ class Trained(Outcome, frozen=True):
     """What is untrained or synthetic in it."""
 
 
+def silence(text: str) -> None:
+    """What all but the first of several processes tell."""
+
+
 @flow(
     name="train",
     flow_run_name="train {settings.stage} on {settings.name}",
@@ -60,7 +65,7 @@ class Trained(Outcome, frozen=True):
 def train(settings: TrainSettings) -> Trained:
     """VAE where there is no pretrained one, then joint, inpaint and motion stage."""
     with (
-        StageProgress(log=flow_log()) as progress,
+        StageProgress(log=flow_log() if processes().is_main_process else silence) as progress,
         open_training(
             store=settings.store,
             name=settings.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from tasks.engine.clip import Clip
 from tasks.engine.run_stage import RunSettings, run_stage
 from tasks.face_model_files import load_face_model
 from tasks.speech_model_files import find_speech_model
-from tasks.store.blobs import Store
+from tasks.store.blobs import CorruptBlob, Store, file_digest
 
 
 class ModelFiles(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -42,17 +43,27 @@ def store_models(
         face_digest = _builtin_face_model(store, run)
     else:
         load_face_model(face_model)  # a bad file stops before work starts
-        face_digest = store.put_file(face_model, move=False).sha256
+        face_digest = _stored(store, face_model)
     face = load_face_model(store.checked_blob(face_digest))
     files = {} if speech_model is None else find_speech_model(speech_model)
     if face_landmarker is not None:
         files = {**files, "face_landmarker": face_landmarker}
-    blobs = {role: store.put_file(path, move=False).sha256 for role, path in sorted(files.items())}
+    blobs = {role: _stored(store, path) for role, path in sorted(files.items())}
     return ModelFiles(
         blobs={**blobs, "face_model": face_digest},
         face_model=face.name,
         licences={face.name: face.licence},
     )
+
+
+def _stored(store: Store, path: Path) -> str:
+    """The digest of a file that is in the store now; one that is there, sound, is not written again."""
+    digest = file_digest(path)
+    if store.has_blob(digest, size=path.stat().st_size):
+        with suppress(CorruptBlob):
+            store.checked_blob(digest)
+            return digest
+    return store.put_file(path, move=False).sha256
 
 
 def _builtin_face_model(store: Store, run: RunSettings) -> str:

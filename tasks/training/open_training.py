@@ -14,8 +14,9 @@ from tasks.progress import StageProgress
 from tasks.store.blobs import Store
 from tasks.store.locks import build_lock
 from tasks.store.versions import read_version
+from tasks.training.processes import one_after_another
 from tasks.training.run_folder import RunFolder, TrainingFacts
-from tasks.training.train_stage import Training, one_after_another
+from tasks.training.train_stage import Training
 
 
 @contextmanager

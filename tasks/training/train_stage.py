@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from accelerate import PartialState
 from diffusers import AutoencoderKL
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -21,6 +19,7 @@ from tasks.progress import StageProgress
 from tasks.read_version import TrainingClips, split_rows
 from tasks.store.versions import Version
 from tasks.training.open_version import PictureClips, cached_pictures, training_clips
+from tasks.training.processes import one_after_another, processes
 from tasks.training.run_folder import (
     RunFolder,
     StageRecord,
@@ -103,13 +102,6 @@ def _save_pipeline(record: StageRecord, training: Training, plan: StagePlan) -> 
         save_image_pipeline(training.folder, networks, record)
 
 
-@contextmanager
-def one_after_another() -> Iterator[None]:
-    """Under `accelerate launch`: the first process does the work, the others then find it done."""
-    with PartialState().main_process_first():
-        yield
-
-
 def _plan(stage: StageName, training: Training, clips: TrainingClips) -> StagePlan:
     folder, facts = training.folder, training.facts
     plans: dict[str, Callable[[], StagePlan]] = {
@@ -152,7 +144,7 @@ def _run(
         tools=tool_versions(),
         notices=training.notices,
     )
-    state = PartialState()
+    state = processes()
     if state.is_main_process:
         if before_save is not None:
             before_save()

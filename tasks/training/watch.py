@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,9 +40,14 @@ class TrainingWatch:
         """
         self._stage, self._steps, self._progress, self._look = stage, steps, progress, look
         self._done = self._told = 0
-        self._board = SummaryWriter(str(logs))
+        self._logs = logs
         progress.begin(stage, clips=steps, unit="steps")
         logging.getLogger("accelerate").setLevel(logging.WARNING)
+
+    @cached_property
+    def _board(self) -> SummaryWriter:
+        """Made where something is shown: of several processes, in the first."""
+        return SummaryWriter(str(self._logs))
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +55,8 @@ class TrainingWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._board.close()
+        if "_board" in self.__dict__:
+            self._board.close()
 
     def on_step(self, step: int, losses: Mapping[str, float]) -> None:
         """Losses since the last call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,35 @@ def test_killed_and_run_again_gives_the_same_weights(trained: Trained, tmp_path:
     assert undisturbed is not None
     assert resumed is not None
     assert resumed.weights == undisturbed.weights
+
+
+def test_two_processes_learn_what_one_does_and_speak_once(trained: Trained, tmp_path: Path) -> None:
+    """With one global batch: the same losses; launched on CPUs, both were once alone and wrote one folder."""
+    out = tmp_path / "R"
+    for part in ("training.json", "autoencoder"):
+        source = trained.out / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, _made(out) / part)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "flows", "train", "--stage", "joint", "--workers", "1", "--out", str(out)]
+    command += ["--store", str(trained.store.root), "--name", NAME, "--profile", trained.settings.profile]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["stages"] == {"autoencoder": 4, "joint": 4}
+    assert _losses(out) == pytest.approx(_losses(trained.out), rel=1e-5)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _losses(out: Path) -> list[float]:
+    """Of the joint stage; one process alone writes them down."""
+    (events,) = (out / "logs" / "joint").iterdir()
+    board = EventAccumulator(str(events))
+    board.Reload()
+    return [event.value for event in board.Scalars("loss/total")]
 
 
 def test_a_damaged_clip_stops_the_training(trained: Trained, own_toys: Store, tmp_path: Path) -> None:
