@@ -28,6 +28,7 @@ def commands() -> list[list[str]]:
         ["benchmarks.contact_sheet"],
         ["benchmarks.long_video"],
         ["benchmarks.build", *face_model, *clips],
+        ["benchmarks.training_speed"],
     ]
 
 

@@ -1,0 +1,153 @@
+"""Steps of the joint stage and of guided sampling, for `benchmarks.training_speed`.
+
+python -m benchmarks.own_step cached|uncached|sample SIDE BATCH    (started by it)
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from benchmarks.measured_steps import (
+    BETAS,
+    GUIDANCE,
+    LEARNING_RATE,
+    MAX_GRAD_NORM,
+    WEIGHT_DECAY,
+    Size,
+    Work,
+    serve,
+)
+from model.autoencoder import AutoencoderSize, encode, small_autoencoder
+from model.networks import JointNetworks, UNetSize, first_networks
+from model.noise_schedule import NoiseSettings, noise_schedule
+from model.optimizers import make_optimizer
+from model.prompt import Prompt
+from model.reference import Reference, reference_features, reference_keys
+from model.sampling import Guide, denoise, guided
+from model.trainer_settings import TrainerSettings
+from model.training_step import JointStep, LossSettings
+
+PROMPT_TOKENS = 77
+"""Of Stable Diffusion's empty prompt."""
+NOISE = NoiseSettings(prediction="v_prediction", zero_snr=True)
+PICTURES = ("rgb", "depth", "reference")
+
+
+def networks(size: Size) -> JointNetworks:
+    """Denoiser and ReferenceNet."""
+    head_widths = {width // heads for width, heads in zip(size.widths, size.heads, strict=True)}
+    made = first_networks(
+        UNetSize(
+            widths=size.widths,
+            attention_levels=tuple(range(len(size.widths) - 1)),
+            layers=size.layers,
+            head_width=head_widths.pop(),
+            prompt_width=size.prompt_width,
+            side=size.side,
+        )
+    )
+    prompt = Prompt.from_embedding(torch.randn(1, PROMPT_TOKENS, size.prompt_width))
+    return JointNetworks(denoiser=made.denoiser, reference_net=made.reference_net, prompt=prompt)
+
+
+def training(size: Size, *, cached: bool) -> Work:
+    """A batch in, weights changed; the batch is of latents where they are cached, else of pictures."""
+    nets = networks(size)
+    step = JointStep(
+        denoiser=nets.denoiser,
+        reference_net=nets.reference_net,
+        prompt=nets.prompt,
+        schedule=noise_schedule(NOISE),
+        # every step has its reference, as on the other side
+        loss=LossSettings(reference_dropout=0),
+    )
+    trained = [held for held in step.parameters() if held.requires_grad]
+    optimizer = make_optimizer(
+        trained,
+        TrainerSettings(
+            steps=1,
+            global_batch=size.batch,
+            learning_rate=LEARNING_RATE,
+            betas=BETAS,
+            weight_decay=WEIGHT_DECAY,
+        ),
+    )
+    seeds = torch.arange(size.batch)
+    vae = None if cached else autoencoder(size)
+    held = {
+        name: torch.randn(size.batch, 4, size.side, size.side) if cached else pictures(size)
+        for name in PICTURES
+    }
+
+    def one() -> None:
+        latents = held if vae is None else encoded(vae, held)
+        step({**latents, "seed": seeds}).total.backward()
+        nn.utils.clip_grad_norm_(trained, MAX_GRAD_NORM)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return Work(step=one, parameters=parameters(nets))
+
+
+def sampling(size: Size) -> Work:
+    """One step of guided denoising; the reference is read once, beforehand."""
+    nets = networks(size)
+    prompt = nets.prompt()
+    noise = torch.randn(size.batch, 8, size.side, size.side)
+    with torch.inference_mode():
+        features = reference_features(nets.reference_net, noise[:, :4], prompt)
+        seen = Reference(keys=reference_keys(nets.denoiser, features))
+
+    def predict(latents: Tensor, level: Tensor, *, reference: Reference | None) -> Tensor:
+        attention = {} if reference is None else {"reference": reference}
+        said: Tensor = nets.denoiser(latents, level, prompt, cross_attention_kwargs=attention).sample
+        return said
+
+    prediction = guided(
+        lambda latents, level: predict(latents, level, reference=None),
+        [Guide(scale=GUIDANCE, predict=lambda latents, level: predict(latents, level, reference=seen))],
+    )
+    schedule = noise_schedule(NOISE)
+    return Work(
+        step=lambda: denoise(prediction, noise, schedule=schedule, steps=1), parameters=parameters(nets)
+    )
+
+
+def autoencoder(size: Size) -> AutoencoderKL:
+    """Stable Diffusion's, at reduced width."""
+    vae = small_autoencoder(AutoencoderSize(widths=size.vae_widths, layers=size.layers, side_px=size.side_px))
+    vae.requires_grad_(False)
+    return vae
+
+
+@torch.no_grad()
+def encoded(vae: AutoencoderKL, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Latents of RGB, depth and reference, one picture more than the other side has.
+
+    One after the other: on CPU a batch through the VAE takes longer than its pictures do.
+    """
+    return {
+        name: torch.cat([encode(vae, one) for one in torch.split(tensor, 1)])
+        for name, tensor in batch.items()
+    }
+
+
+def pictures(size: Size) -> Tensor:
+    """(B, 3, H, W)."""
+    return torch.rand(size.batch, 3, size.side_px, size.side_px) * 2 - 1
+
+
+def parameters(nets: JointNetworks) -> int:
+    """Of both UNets."""
+    return sum(held.numel() for unet in (nets.denoiser, nets.reference_net) for held in unet.parameters())
+
+
+def prepare(kind: str, size: Size) -> Work:
+    """Of a kind."""
+    return sampling(size) if kind == "sample" else training(size, cached=kind == "cached")
+
+
+if __name__ == "__main__":
+    serve(prepare)
