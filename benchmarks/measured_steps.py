@@ -95,8 +95,8 @@ def serve(prepare: Callable[[str, Size], Work]) -> None:
 def memory_mb(entry: str) -> float:
     """Of this process: VmRSS now, or VmHWM the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    kilobytes = next(line for line in lines if line.startswith(entry)).split()[1]
-    return int(kilobytes) / 2**10
+    kilobytes = int(next(line for line in lines if line.startswith(entry)).split()[1])
+    return kilobytes / 1024
 
 
 def say(**figures: float) -> None:
