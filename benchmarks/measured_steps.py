@@ -48,7 +48,7 @@ class Size:
     @property
     def side_px(self) -> int:
         """Height and width of the pictures."""
-        return self.side * 2 ** (len(self.vae_widths) - 1)
+        return self.side << (len(self.vae_widths) - 1)
 
 
 GUIDANCE = 3.5
