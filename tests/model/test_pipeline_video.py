@@ -11,8 +11,8 @@ import torch
 from diffusers import DiffusionPipeline
 
 from model import pipeline_video
-from model.autoencoder import encode
-from model.depth_code import DepthRange
+from model.autoencoder import decode, encode
+from model.depth_code import DepthRange, from_picture
 from model.pipeline_video import PortraitRGBDVideoPipeline
 from model.speech import untrained_network
 from model.speech_settings import UntrainedSize
@@ -148,7 +148,19 @@ def test_motion_frames_are_the_last_clean_latents_before_the_chunk(monkeypatch, 
     history += [latents[0, :4].transpose(0, 1) for latents in clean]
     for chunk, motion in enumerate(seen.first[1:]):
         assert torch.equal(motion, torch.cat(history[: chunk + 1])[-given:])
-    assert len(seen) == 1 + chunks
+    assert len(seen) == 1 + chunks == 1 + len(clean)
+
+
+def test_frames_are_the_clean_latents_in_order(monkeypatch, pipeline):
+    clean = []
+    monkeypatch.setattr(pipeline_video, "denoise", kept(pipeline_video.denoise, clean))
+    pictures, depth = stacked(talk(pipeline))
+    with torch.inference_mode():
+        rgb_latents, depth_latents = torch.cat(clean, dim=2)[0].transpose(0, 1).chunk(2, dim=1)
+        expected = (decode(pipeline.vae, rgb_latents).clamp(-1, 1) + 1) / 2
+        torch.testing.assert_close(pictures, expected, rtol=0, atol=1e-5)
+        expected = from_picture(decode(pipeline.vae, depth_latents))
+        torch.testing.assert_close(depth, expected, rtol=0, atol=1e-5)
 
 
 def kept(function, results):
