@@ -1,0 +1,56 @@
+"""How much GPU memory the diffusion stages of a profile take, and which trainer settings fit which GPU."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from prefect import flow
+from pydantic import BaseModel, PositiveInt
+
+from flows.outcome import Outcome, tell_outcome
+from model.memory_plan import StagePlan, lines, plan_stage
+from model.profiles import find_profile
+from model.stage_memory import DiffusionStage
+from tasks.engine.schedule import flow_log
+from tasks.progress import StageProgress
+
+
+class PlanMemorySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What is to be trained, and on what."""
+
+    profile: str = "paper"
+    """small, demo or paper, or a JSON file with a profile."""
+    stage: DiffusionStage | Literal["all"] = "all"
+    """Stage to plan; all of them one after the other."""
+    gpus: PositiveInt = 1
+    """GPUs that share the global batch."""
+    sizes_gb: tuple[PositiveInt, ...] = (24, 48, 80)
+    """Memory of a GPU; one column for each, GB = 10^9 bytes."""
+
+
+class PlannedMemory(Outcome, frozen=True):
+    """What fits."""
+
+    profile: str
+    stages: dict[str, StagePlan]
+
+
+@flow(
+    name="plan-memory",
+    flow_run_name="plan-memory {settings.profile}",
+    persist_result=False,
+    on_completion=[tell_outcome],
+)
+def plan_memory(settings: PlanMemorySettings) -> PlannedMemory:
+    """Weights, gradients, optimizer and activations per GPU, counted without weights and without a GPU."""
+    profile = find_profile(settings.profile)
+    stages: tuple[DiffusionStage, ...] = (
+        get_args(DiffusionStage) if settings.stage == "all" else (settings.stage,)
+    )
+    plans: dict[str, StagePlan] = {}
+    with StageProgress(log=flow_log()) as progress:
+        for stage in stages:
+            plans[stage] = plan_stage(stage, profile, gpus=settings.gpus, sizes_gb=settings.sizes_gb)
+            for line in lines(stage, plans[stage]):
+                progress.say(line)
+    return PlannedMemory(profile=settings.profile, stages=plans)
