@@ -64,14 +64,23 @@ def slits(surface: Bools, *, widest_px: float) -> Bools:
     skin there, only the mesh has a rim. A wider hole is an open mouth or eye and stays a hole, corners
     included.
     """
-    holes = np.pad((~surface).astype(np.uint8), 1, constant_values=1)  # so that all outside is one region
+    outside = np.ones(np.add(surface.shape, 2), np.uint8)  # one pixel around, so that it is one region
+    outside[1:-1, 1:-1] = ~surface
+    cv2.floodFill(outside, None, (0, 0), (0,), flags=4)
+    found = np.zeros(surface.shape, bool)
+    left, top, width, height = cv2.boundingRect(outside)
+    if not width:
+        return found
+    # enclosed holes have their rims in the box around them, one pixel wider: all else is far from them
+    holes = outside[top - 1 : top + height + 1, left - 1 : left + width + 1]
     count, labels = cv2.connectedComponents(holes, connectivity=4)
     radius = cv2.distanceTransform(holes, cv2.DIST_L2, cv2.DIST_MASK_5)
     narrow = np.ones(count, bool)
-    narrow[[0, labels[0, 0]]] = False
+    narrow[0] = False
     # the middle of a line of w pixels is up to (w + 1) / 2 from the nearest pixel outside
     narrow[labels[radius > (widest_px + 1) / 2]] = False
-    return np.asarray(narrow[labels][1:-1, 1:-1])
+    found[top - 1 : top + height - 1, left - 1 : left + width - 1] = narrow[labels][1:-1, 1:-1]
+    return found
 
 
 @compiled
@@ -98,6 +107,19 @@ def cleaned_mask(mask: Bools, *, within: Bools, radius_px: int) -> Bools:
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc)
     closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc)
     return (closed > 0) & within
+
+
+@compiled
+def surface_range(depth_m: Float32) -> tuple[float, float]:
+    """Nearest and farthest depth (H, W) in metres that is not 0; inf and 0 without surface."""
+    nearest, farthest = np.float32(np.inf), np.float32(0)
+    for row in range(depth_m.shape[0]):
+        for column in range(depth_m.shape[1]):
+            depth = depth_m[row, column]
+            if depth > 0:
+                nearest = min(nearest, depth)
+                farthest = max(farthest, depth)
+    return float(nearest), float(farthest)
 
 
 @compiled

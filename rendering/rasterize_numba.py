@@ -12,6 +12,7 @@ from rendering.compiled import compiled
 from rendering.rasterize import GRID_STEPS_PER_PX, NEAR_M, Raster
 
 Array = NDArray[Any]
+Corner = tuple[Any, Any, Any]  # x px, y px, 1/z
 
 
 def rasterize_into(
@@ -48,7 +49,16 @@ def _fill(
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         if projected[a, 2] > 0.0 and projected[b, 2] > 0.0 and projected[c, 2] > 0.0:
-            _fill_triangle(t, projected[a], projected[b], projected[c], triangle_id, barycentrics, depth_m)
+            _fill_triangle(
+                t, _corner(projected, a), _corner(projected, b), _corner(projected, c),
+                triangle_id, barycentrics, depth_m,
+            )  # fmt: skip
+
+
+@compiled
+def _corner(projected: Array, vertex: int) -> Corner:
+    """Numbers in a tuple: a view of the array would be counted, which is a seventh of the time."""
+    return projected[vertex, 0], projected[vertex, 1], projected[vertex, 2]
 
 
 @compiled
@@ -59,7 +69,7 @@ def _threshold(step_x: float, step_y: float) -> float:
 
 @compiled
 def _fill_triangle(
-    t: int, a: Array, b: Array, c: Array, triangle_id: Array, barycentrics: Array, depth_m: Array
+    t: int, a: Corner, b: Corner, c: Corner, triangle_id: Array, barycentrics: Array, depth_m: Array
 ) -> None:
     height, width = triangle_id.shape
     left = max(min(a[0], b[0], c[0]), 0.0)

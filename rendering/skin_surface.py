@@ -60,15 +60,14 @@ def skin_picture(
     raster = rasterize(vertices_m[None], mesh.triangles, camera, backend=settings.backend, out=out)
     depth_m = np.zeros((camera.height, camera.width), np.float32)
     mask = np.zeros(depth_m.shape, bool)
-    view = _bounds(vertices_m[mesh.skin_vertices], camera)
+    view = _bounds(vertices_m, mesh, camera)
     shown = _facing(vertices_m, mesh.triangles) & mesh.is_skin
-    triangle_id = raster.triangle_id[0][view]
-    surface = _chosen(triangle_id, shown)
+    skin_depth_m, surface, clear = _seen(
+        raster.triangle_id[0][view], raster.depth_m[0][view], shown, shown & mesh.is_clear
+    )
     gaps = slits(surface, widest_px=settings.widest_slit_px)
-    skin_depth_m = raster.depth_m[0][view] * surface
     depth_m[view] = filled_depth(skin_depth_m, gaps, int(np.ceil(settings.widest_slit_px)))
-    clear = _chosen(triangle_id, shown & mesh.is_clear) | gaps
-    mask[view] = cleaned_mask(clear, within=surface | gaps, radius_px=settings.mask_radius_px)
+    mask[view] = cleaned_mask(clear | gaps, within=surface | gaps, radius_px=settings.mask_radius_px)
     return SkinPicture(depth_m=depth_m, mask=mask)
 
 
@@ -86,19 +85,40 @@ def _facing(vertices_m: Float32, triangles: Int32) -> Bools:
 
 
 @compiled
-def _chosen(triangle_id: Int32, chosen: Bools) -> Bools:
-    """Pixels that see a chosen triangle, (H, W)."""
-    pixels = np.zeros(triangle_id.shape, np.bool_)
+def _seen(
+    triangle_id: Int32, raster_depth_m: Float32, shown: Bools, unhidden: Bools
+) -> tuple[Float32, Bools, Bools]:
+    """Depth of the pixels that see a shown triangle, which these are, and which see an unhidden one."""
+    depth_m = np.zeros(triangle_id.shape, np.float32)
+    surface = np.zeros(triangle_id.shape, np.bool_)
+    clear = np.zeros(triangle_id.shape, np.bool_)
     for row in range(triangle_id.shape[0]):
         for column in range(triangle_id.shape[1]):
             index = triangle_id[row, column]
-            pixels[row, column] = index >= 0 and chosen[index]
-    return pixels
+            if index >= 0 and shown[index]:
+                depth_m[row, column] = raster_depth_m[row, column]
+                surface[row, column] = True
+                clear[row, column] = unhidden[index]
+    return depth_m, surface, clear
 
 
-def _bounds(vertices_m: Float32, camera: Camera) -> tuple[slice, slice]:
-    """Rows and columns of the picture that the vertices can cover; at least one pixel of it."""
-    points = camera.project(vertices_m)
-    low = np.clip(np.floor(points.min(axis=0)), 0, [camera.width - 1, camera.height - 1]).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)), low + 1, [camera.width, camera.height]).astype(int)
+def _bounds(vertices_m: Float32, mesh: SkinMesh, camera: Camera) -> tuple[slice, slice]:
+    """Rows and columns of the picture that the skin can cover; at least one pixel of it."""
+    view = (camera.focal_x_px, camera.focal_y_px, camera.center_x_px, camera.center_y_px)
+    extent = _extent(vertices_m, mesh.skin_vertices, np.array(view, np.float32))
+    low = np.clip(np.floor(extent[0]), 0, [camera.width - 1, camera.height - 1]).astype(int)
+    high = np.clip(np.ceil(extent[1]), low + 1, [camera.width, camera.height]).astype(int)
     return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+@compiled
+def _extent(vertices_m: Float32, chosen: Int32, view: Float32) -> Float32:
+    """Least and largest x and y of the chosen vertices' projections, (2, 2) px; see Camera.project."""
+    extent = np.empty((2, 2), np.float32)
+    extent[0], extent[1] = np.inf, -np.inf
+    for vertex in chosen:
+        for axis in range(2):
+            place = view[axis] * vertices_m[vertex, axis] / vertices_m[vertex, 2] + view[2 + axis]
+            extent[0, axis] = min(extent[0, axis], place)
+            extent[1, axis] = max(extent[1, axis], place)
+    return extent

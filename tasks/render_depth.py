@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.camera import Camera
-from rendering.depth_map import DepthScale
+from rendering.depth_map import DepthScale, surface_range
 from rendering.face_model import FaceModel
 from rendering.rasterize import Backend, empty_raster
 from rendering.skin_settings import SkinSettings
@@ -105,9 +105,8 @@ def run(stage_input: StageInput, settings: DepthSettings) -> StageOutput:
         nonlocal nearest, farthest
         with packed.open("wb") as bits:
             for picture in skin_pictures(subject, settings.skin):
-                surface = picture.depth_m[picture.depth_m > 0]
-                nearest = min(nearest, float(surface.min(initial=np.inf)))
-                farthest = max(farthest, float(surface.max(initial=0)))
+                near, far = surface_range(picture.depth_m)
+                nearest, farthest = min(nearest, near), max(farthest, far)
                 bits.write(np.packbits(picture.mask).tobytes())
                 yield scale.encode(picture.depth_m)
 
@@ -217,7 +216,7 @@ def _unpacked(path: Path, camera: Camera) -> Iterator[NDArray[np.uint8]]:
 
 STAGE = Stage(
     name="depth",
-    version=1,
+    version=2,
     run=run,  # type: ignore[arg-type]
     settings_type=DepthSettings,
     # loaded by name

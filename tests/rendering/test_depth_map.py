@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rendering.depth_map import DepthScale, cleaned_mask, filled_depth, slits
+from rendering.depth_map import DepthScale, cleaned_mask, filled_depth, slits, surface_range
 
 
 @settings(deadline=None)  # the first call compiles
@@ -103,3 +103,9 @@ def test_mask_loses_specks_and_pinholes_and_stays_inside() -> None:
     assert not cleaned[3, 3]
     assert not (cleaned & ~within).any()
     assert cleaned.sum() > 0.98 * within.sum()
+
+
+def test_range_leaves_out_what_has_no_surface() -> None:
+    depth = np.array([[0.0, 0.5], [0.25, 0.0]], np.float32)
+    assert surface_range(depth) == (0.25, 0.5)
+    assert surface_range(np.zeros_like(depth)) == (np.inf, 0.0)

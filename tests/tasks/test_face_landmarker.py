@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
 from skimage.data import astronaut
 
 from tasks.face_boxes import landmark_box, overlap, window_around
-from tasks.face_landmarker import FaceLandmarker
+from tasks.face_landmarker import FaceLandmarker, read_points
 
 RIGHT_EYE, LEFT_EYE, CHIN = 33, 263, 152
 TASK_FILE = Path(__file__).parents[3] / "shared" / "models" / "face_landmarker.task"
@@ -34,6 +35,15 @@ def landmarks_of(landmarker: FaceLandmarker, frame: np.ndarray) -> np.ndarray:
     (face, *_) = landmarker.landmarks(frame, window_around(found.box, scale=2.0))
     assert 0.5 < face.score <= 1
     return face.landmarks
+
+
+def test_points_of_a_message_are_those_it_holds() -> None:
+    points = np.random.default_rng(0).normal(size=(478, 3)).astype(np.float32)
+    points[3] = 0
+    message = NormalizedLandmarkList()
+    for x, y, z in points.tolist():
+        message.landmark.add(x=x, y=y, z=z)
+    np.testing.assert_array_equal(read_points(message), points)
 
 
 def test_finds_the_face_where_it_is(landmarker: FaceLandmarker, photo: np.ndarray) -> None:
