@@ -33,6 +33,7 @@ FLOWS = (
     "evaluate-depth",
     "evaluate-samples",
     "retrain",
+    "plan-memory",
 )
 """Command names; the module flows.<name with underscores> holds the flow of that name."""
 
