@@ -74,8 +74,10 @@ def test_flow_is_documented_with_its_settings(name):
 
 def markdown_commands():
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    pattern = re.compile(r"portrait-rgbd ([a-z-]+)")
-    return {(page.name, name) for page in pages for name in pattern.findall(page.read_text())}
+    pattern = re.compile(r"portrait-rgbd ([a-z-]+)(?: ([a-z]+))?")
+    named = {(page.name, *words) for page in pages for words in pattern.findall(page.read_text())}
+    # `evaluate depth` is evaluate-depth
+    return {(page, two if (two := f"{one}-{next_}") in FLOWS else one) for page, one, next_ in named}
 
 
 def test_commands_in_the_documentation_exist():
