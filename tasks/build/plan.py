@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from math import ceil
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -48,10 +49,13 @@ def run_forward(
 
 
 def make_shards(clips: Sequence[Clip], *, workers: int, largest: int) -> list[list[Clip]]:
-    """Shards of about equal size; the clips of one source video stay together, to share its focal length."""
+    """Shards of about equal size; the clips of one source video stay together, to share its focal length.
+
+    The largest files come first: a long clip that began last would keep one worker busy and the others idle.
+    """
     several = min(len(clips), shards_of_run(workers), workers * SHARDS_PER_WORKER)
     shards: list[list[Clip]] = [[] for _ in range(max(several, ceil(len(clips) / largest)))]
-    for video in sorted(_videos(clips), key=len, reverse=True):
+    for video in sorted(_videos(clips), key=lambda video: (len(video), _bytes(video)), reverse=True):
         shard = min(shards, key=len)
         if shard and len(shard) + len(video) > largest:
             shards.append(video)
@@ -79,3 +83,8 @@ def make_groups(clips: Sequence[Clip], *, largest: int) -> list[list[Clip]]:
 def _videos(clips: Sequence[Clip]) -> list[list[Clip]]:
     ordered = sorted(clips, key=lambda clip: (clip.video_id, clip.clip_id))
     return [list(group) for _, group in groupby(ordered, lambda clip: clip.video_id)]
+
+
+def _bytes(clips: Sequence[Clip]) -> int:
+    files = (Path(file) for clip in clips for file in clip.files.values())
+    return sum(file.stat().st_size for file in files if file.exists())
