@@ -72,7 +72,7 @@ def demo(settings: DemoSettings) -> Demonstrated:
         trained=retrained.trained.stages,
         rmse_over_mean_map=retrained.depth.rmse_over_mean_map,
         report=dataset.store / "datasets" / dataset.name / dataset.version[:12] / "report.html",
-        evaluation=retrained.samples.report,
+        evaluation=retrained.samples.report.resolve(),
         untrained="synthetic speakers and studio, one photograph; builtin face model; untrained wav2vec2; "
         "small networks trained from nothing for minutes: pictures look better after profile small",
     )

@@ -60,6 +60,8 @@ class Profile(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     """Stage 2."""
     motion: MotionSettings
     """Stage 3."""
+    shortened: bool = False
+    """Too short to learn much: pages say that profile small gives better pictures."""
 
     @model_validator(mode="after")
     def _has_a_vae(self) -> Self:
@@ -90,10 +92,12 @@ class Profile(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
         """What it lacks of the paper, in words for pages and records."""
         if isinstance(self.networks, Pretrained):
             return None
-        return (
+        small = (
             f"Small networks at {self.side_px} px, trained from nothing on this version alone: they show how "
             "much can be learnt here, not what the paper's networks can."
         )
+        short = " This training was shortened: pictures look better after profile small."
+        return f"{small}{short}" if self.shortened else small
 
 
 def _small_trainer(*, steps: int, batch: int, rate: float) -> TrainerSettings:
@@ -150,7 +154,8 @@ def small() -> Profile:
 
 def demo() -> Profile:
     """A shortened small, for `make demo`: it shows that all parts work together, not what they can learn."""
-    return _from_nothing(autoencoder=400, joint=150, inpaint=400, motion=60)
+    short = _from_nothing(autoencoder=400, joint=400, inpaint=700, motion=60)
+    return short.model_copy(update={"shortened": True})
 
 
 def paper() -> Profile:

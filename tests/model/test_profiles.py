@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from model.profiles import PROFILES, Profile, find_profile, paper, small
+from model.profiles import PROFILES, Profile, demo, find_profile, paper, small
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -30,6 +30,8 @@ def test_paper_has_the_papers_values() -> None:
 def test_only_pretrained_networks_are_not_called_untrained() -> None:
     assert paper().untrained is None
     assert "trained from nothing" in str(small().untrained)
+    assert "look better after profile small" in str(demo().untrained)
+    assert "look better" not in str(small().untrained)
 
 
 def test_stages_of_a_wish_begin_with_the_vae_where_it_is_trained() -> None:
