@@ -105,6 +105,7 @@ def test_two_clips_at_once_do_not_disturb_each_other(pipeline):
 
 
 def test_frames_are_given_out_before_the_next_chunk_is_made(pipeline):
+    """echomimic #139: all frames were held, and three minutes ran out of memory."""
     with watched(pipeline.denoiser) as said, watched(pipeline.vae.decoder) as decoded:
         frames = talk(pipeline, 3 * CHUNK)
         assert len(said) == 0
@@ -119,6 +120,7 @@ def test_frames_are_given_out_before_the_next_chunk_is_made(pipeline):
 
 
 def test_the_last_chunk_is_as_long_as_what_is_left(pipeline):
+    """hallo #41: frames of the last chunk were dropped."""
     with watched(pipeline.denoiser) as said:
         list(talk(pipeline, CHUNK + 1))
     assert [latents.shape[2] for latents in said.first] == [CHUNK] * STEPS + [1] * STEPS
@@ -135,7 +137,7 @@ def test_the_portrait_is_seen_once_and_motion_frames_once_a_chunk(pipeline):
 
 @pytest.mark.parametrize(("given", "window"), [(4, 10), (4, 6), (2, 5)])
 def test_motion_frames_are_the_last_clean_latents_before_the_chunk(monkeypatch, given, window):
-    """Also where a chunk is shorter than they are."""
+    """Also where a chunk is shorter than they are. DiffSynth-Studio #1126: through the VAE and back they drift."""
     pipeline = video_pipeline(given_frames=given, window_frames=window)
     clean = []
     monkeypatch.setattr(pipeline_video, "denoise", kept(pipeline_video.denoise, clean))
