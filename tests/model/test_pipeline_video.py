@@ -137,7 +137,7 @@ def test_the_portrait_is_seen_once_and_motion_frames_once_a_chunk(pipeline):
 
 @pytest.mark.parametrize(("given", "window"), [(4, 10), (4, 6), (2, 5)])
 def test_motion_frames_are_the_last_clean_latents_before_the_chunk(monkeypatch, given, window):
-    """Also where a chunk is shorter than they are. DiffSynth-Studio #1126: through the VAE and back they drift."""
+    """Also where a chunk is shorter than they are. DiffSynth-Studio #1126: through the VAE they drift."""
     pipeline = video_pipeline(given_frames=given, window_frames=window)
     clean = []
     monkeypatch.setattr(pipeline_video, "denoise", kept(pipeline_video.denoise, clean))
