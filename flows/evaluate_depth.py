@@ -5,45 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
 from tasks.engine.schedule import Schedule, flow_log
 from tasks.evaluation.evaluate_depth import MODEL, depth_strips, estimate_depth
-from tasks.evaluation.open_evaluation import open_evaluation
+from tasks.evaluation.open_evaluation import EvaluationSettings, open_evaluation
 from tasks.evaluation.results import DEPTH, DepthEvaluation, write_result
 from tasks.evaluation.score_depth import PROTOCOLS, mean_scores, score_frames, scores_csv
 from tasks.evaluation.strips import write_strip
 from tasks.evaluation.write_page import write_page
 from tasks.progress import StageProgress
-from tasks.read_version import Split
 
 
-class EvaluateDepthSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """What is evaluated on what."""
+class EvaluateDepthSettings(EvaluationSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What is evaluated on what, and how depth is estimated."""
 
-    store: Path
-    """The store's folder."""
-    name: str
-    """The dataset's name."""
-    number: PositiveInt | None = None
-    """Of its version; the latest where none is given."""
-    model: Path
-    """Folder pipeline/ of a training whose inpaint stage is finished."""
-    out: Path
-    """Folder for depth.json, depth.csv, pictures and report.html."""
-    split: Split = "test"
-    """Of the version."""
-    frames_per_clip: PositiveInt = 4
-    """At most, evenly spread."""
     steps: PositiveInt = 4
     """Denoising steps of a sample."""
     samples: PositiveInt = 4
     """Their mean is an estimate."""
     seeds: PositiveInt = 3
     """Estimates of every frame, for the spread."""
-    workers: PositiveInt = 2
-    """Processes that cache pictures; it changes no result."""
 
 
 class EvaluatedDepth(Outcome, frozen=True):
@@ -69,16 +52,7 @@ def evaluate_depth(settings: EvaluateDepthSettings) -> EvaluatedDepth:
     """Image to depth on a split, in both protocols, beside the mean map, the VAE's bound and the 3DMM fit."""
     with (
         StageProgress(log=flow_log()) as progress,
-        open_evaluation(
-            store=settings.store,
-            name=settings.name,
-            number=settings.number,
-            model=settings.model,
-            split=settings.split,
-            frames_per_clip=settings.frames_per_clip,
-            workers=settings.workers,
-            progress=progress,
-        ) as evaluation,
+        open_evaluation(settings, progress) as evaluation,
     ):
         schedule = Schedule(1)
         estimates = schedule.submit(

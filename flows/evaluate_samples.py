@@ -5,47 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
 from tasks.engine.schedule import Schedule, flow_log
 from tasks.evaluation.evaluate_samples import sample_strips, score_samples, talking_clip
-from tasks.evaluation.open_evaluation import open_evaluation
+from tasks.evaluation.open_evaluation import EvaluationSettings, open_evaluation
 from tasks.evaluation.results import SAMPLES, SampleEvaluation, write_result
 from tasks.evaluation.score_samples import SampleScores
 from tasks.evaluation.strips import write_animation, write_strip
 from tasks.evaluation.write_page import write_page
 from tasks.progress import StageProgress
-from tasks.read_version import Split
 
-FRAMES_PER_CLIP = 4
 DEPTH_STEPS = 4
 """Of the depth that is estimated from a sample's RGB."""
 
 
-class EvaluateSamplesSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """What is evaluated on what."""
+class EvaluateSamplesSettings(EvaluationSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What is evaluated on what, and how it is sampled."""
 
-    store: Path
-    """The store's folder."""
-    name: str
-    """The dataset's name."""
-    number: PositiveInt | None = None
-    """Of its version; the latest where none is given."""
-    model: Path
-    """Folder pipeline/ of a training whose inpaint stage is finished; video_pipeline/ beside it talks."""
-    out: Path
-    """Folder for samples.json, pictures and report.html."""
-    split: Split = "test"
-    """Of the version."""
     identities: PositiveInt = 24
     """Persons at most."""
     steps: PositiveInt = 20
     """Denoising steps of a sample."""
     seeds: PositiveInt = 3
     """Samples of each person, for the spread."""
-    workers: PositiveInt = 2
-    """Processes that cache pictures; it changes no result."""
 
 
 class EvaluatedSamples(Outcome, frozen=True):
@@ -67,16 +51,7 @@ def evaluate_samples(settings: EvaluateSamplesSettings) -> EvaluatedSamples:
     """Identity with and without the reference, agreement of RGB and depth, and a talking clip."""
     with (
         StageProgress(log=flow_log()) as progress,
-        open_evaluation(
-            store=settings.store,
-            name=settings.name,
-            number=settings.number,
-            model=settings.model,
-            split=settings.split,
-            frames_per_clip=FRAMES_PER_CLIP,
-            workers=settings.workers,
-            progress=progress,
-        ) as evaluation,
+        open_evaluation(settings, progress) as evaluation,
     ):
         schedule = Schedule(1)
         people, sampled = schedule.submit(

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, PositiveInt
+
 from tasks.cache_pictures import PictureSettings
 from tasks.encode_version import EncodingSettings, VersionEncoder
 from tasks.evaluation.open_model import OpenedModel, open_model
@@ -37,40 +39,55 @@ class Evaluation:
         return tuple(dict.fromkeys((*self.model.origin.notices, *self.version.lock.notices)))
 
 
+class EvaluationSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What is evaluated on what."""
+
+    store: Path
+    """The store's folder."""
+    name: str
+    """The dataset's name."""
+    number: PositiveInt | None = None
+    """Of its version; the latest where none is given."""
+    model: Path
+    """Folder pipeline/ of a training whose inpaint stage is finished; video_pipeline/ beside it talks."""
+    out: Path
+    """Folder for figures, pictures and report.html."""
+    split: Split = "test"
+    """Of the version."""
+    frames_per_clip: PositiveInt = 4
+    """At most, evenly spread."""
+    workers: PositiveInt = 2
+    """Processes that cache pictures; it changes no result."""
+
+
 @contextmanager
-def open_evaluation(
-    *,
-    store: Path,
-    name: str,
-    number: int | None,
-    model: Path,
-    split: Split,
-    frames_per_clip: int,
-    workers: int,
-    progress: StageProgress,
-) -> Iterator[Evaluation]:
+def open_evaluation(settings: EvaluationSettings, progress: StageProgress) -> Iterator[Evaluation]:
     """Load the model, cache the version's pictures at its size, and choose frames.
 
     Raises:
         ValueError: the model takes no RGB, or the split has no published clips.
         StoreError: no such version, or its files are damaged.
     """
-    opened = open_model(model, video=model.with_name("video_pipeline"))
-    held = Store(store)
-    with build_lock(held):
-        version = read_version(held, name, number=number)
-        rows = split_rows(version.rows, split)
+    model = open_model(settings.model, video=settings.model.with_name("video_pipeline"))
+    store = Store(settings.store)
+    with build_lock(store):
+        version = read_version(store, settings.name, number=settings.number)
+        rows = split_rows(version.rows, settings.split)
         if not rows:
-            raise ValueError(f"version {version.number} of {name} has no published {split} clips")
-        encoder = VersionEncoder(store=held, settings=EncodingSettings(workers=workers), progress=progress)
-        side_px = opened.pipeline.side_px
+            raise ValueError(
+                f"version {version.number} of {settings.name} has no published {settings.split} clips"
+            )
+        encoder = VersionEncoder(
+            store=store, settings=EncodingSettings(workers=settings.workers), progress=progress
+        )
+        side_px = model.pipeline.side_px
         pictures = encoder.pictures(version.rows, PictureSettings(side_px=side_px))
         yield Evaluation(
-            model=opened,
-            store=held,
+            model=model,
+            store=store,
             version=version,
-            split=split,
+            split=settings.split,
             pictures=pictures,
-            frames=choose_frames(rows, pictures, held, per_clip=frames_per_clip),
+            frames=choose_frames(rows, pictures, store, per_clip=settings.frames_per_clip),
             side_px=side_px,
         )
