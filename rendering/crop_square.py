@@ -32,6 +32,10 @@ class Square:
         right, bottom = self.left + self.side, self.top + self.side
         return bool(self.left <= box[0] and self.top <= box[1] and box[2] <= right and box[3] <= bottom)
 
+    def is_frame(self, width: int, height: int, *, crop_px: int) -> bool:
+        """Whether a crop of crop_px x crop_px is the frame itself, pixel by pixel."""
+        return self == Square(left=0, top=0, side=crop_px) and width == height == crop_px
+
     def transform(self, crop_px: int) -> NDArray[np.float64]:
         """Crop pixel = T (3, 3) @ source pixel, for a crop of crop_px x crop_px."""
         scale = crop_px / self.side

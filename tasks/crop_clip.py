@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from rendering.crop_square import Square, cut_square, square_around, square_with
 from tasks.face_boxes import landmark_box
 from tasks.stage import Json, Stage, StageInput, StageOutput
 from tasks.video_files import read_frames, write_video
+from tasks.video_index import video_size
 
 CropSource = Literal["declared", "whole_frame", "face"]
 
@@ -52,10 +53,10 @@ def run(stage_input: StageInput, settings: CropSettings) -> StageOutput:
     """Crop video and landmarks of the part that the landmarks stage chose."""
     first, count = stage_input.values["first_frame"], stage_input.values["frames"]
     with np.load(stage_input.blobs["landmarks"], allow_pickle=False) as arrays:
-        part = {name: array[first : first + count] for name, array in arrays.items()}
-    frames = read_frames(stage_input.blobs["video"], pixel_format="rgb24", start=first, count=count)
-    opening = next(frames)
-    height, width = opening.shape[:2]
+        whole = dict(arrays)
+    part = {name: array[first : first + count] for name, array in whole.items()}
+    source = stage_input.blobs["video"]
+    width, height = video_size(source)
     chosen = choose_crop(
         landmark_box(part["landmarks"]),
         width=width,
@@ -65,13 +66,13 @@ def run(stage_input: StageInput, settings: CropSettings) -> StageOutput:
     )
     transform = chosen.square.transform(settings.side_px)
     video, points = stage_input.scratch / "crop.mp4", stage_input.scratch / "crop_landmarks.npz"
-
-    def crops() -> Iterator[NDArray[np.uint8]]:
-        yield cut_square(opening, chosen.square, crop_px=settings.side_px)
-        for frame in frames:
-            yield cut_square(frame, chosen.square, crop_px=settings.side_px)
-
-    write_video(video, crops(), profile="crop")
+    if count == len(whole["landmarks"]) and chosen.square.is_frame(width, height, crop_px=settings.side_px):
+        # every pixel is kept as it is: coding it again would only lose a little
+        shutil.copyfile(source, video)
+    else:
+        frames = read_frames(source, pixel_format="rgb24", start=first, count=count)
+        crops = (cut_square(frame, chosen.square, crop_px=settings.side_px) for frame in frames)
+        write_video(video, crops, profile="crop")
     np.savez(points, **{**part, "landmarks": cropped_landmarks(part["landmarks"], transform)})
     values: dict[str, Json] = {
         "first_frame": first,
@@ -150,7 +151,7 @@ def cropped_landmarks(landmarks: NDArray[np.float32], transform: NDArray[np.floa
 
 STAGE = Stage(
     name="crop",
-    version=1,
+    version=2,
     run=run,  # type: ignore[arg-type]
     settings_type=CropSettings,
     tools=("ffmpeg", "opencv-contrib-python", "numpy"),

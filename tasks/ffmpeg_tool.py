@@ -28,6 +28,9 @@ are left out; so are containers that refer to other files. The last four hold so
 ONE_THREAD = ("-filter_threads", "1", "-filter_complex_threads", "1")
 """Same bytes and one core whatever the machine."""
 
+OWN_FILE_LIMITS = Limits(wall_s=1800, memory_bytes=4 << 30)
+"""Our own files are trusted: the limits only keep a broken machine from hanging."""
+
 
 class MediaFileError(RuntimeError):
     """A media file of our own could not be written or read back; says what ffmpeg said."""

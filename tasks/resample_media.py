@@ -83,7 +83,7 @@ def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
 
 STAGE = Stage(
     name="resample",
-    version=1,
+    version=2,
     run=run,
     settings_type=ResampleSettings,
     tools=("ffmpeg",),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,9 @@ import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.ffmpeg_tool import MediaFileError, check_finished, command, media_input, run_ffmpeg
-from tasks.limited_process import LimitedProcess, Limits
+from tasks.ffmpeg_tool import OWN_FILE_LIMITS, MediaFileError, check_finished, command, media_input
+from tasks.limited_process import LimitedProcess
+from tasks.video_index import key_frames
 
 PixelFormat = Literal["rgb24", "gray", "gray16le"]
 Profile = Literal["source", "crop", "depth", "mask"]
@@ -28,15 +29,13 @@ FRAME_RATE = 25
 SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 
-OWN_FILE_LIMITS = Limits(wall_s=1800, memory_bytes=4 << 30)
-"""Our own files are trusted: the limits only keep a broken machine from hanging."""
-
 # docs/media.md has the measurements behind preset and crf
 _H264 = {
     "vcodec": "libx264",
     "pix_fmt": "yuv420p",
     "preset": "ultrafast",
     "crf": 12,
+    "g": FRAME_RATE,  # a key frame a second: a picture far inside a long clip is soon there
     "x264-params": "cpu-independent=1",
     "format": "mp4",
 }
@@ -74,13 +73,49 @@ def read_frames(
     Raises:
         MediaFileError: ffmpeg complained, or the video ended before start + count.
     """
-    wire_format: Literal["yuv420p", "gray", "gray16le"] = (
-        "yuv420p" if pixel_format == "rgb24" else pixel_format
-    )
-    video = media_input(path, err_detect="crccheck+bitstream+buffer+explode").video
+    video = _own_input(path).video
     if start or count is not None:
         bounds = {"start_frame": start} | ({} if count is None else {"end_frame": start + count})
         video = video.filter("trim", **bounds)
+    seen = 0
+    for frame in _decoded(video, path, pixel_format):
+        yield frame
+        seen += 1
+    if seen == 0 or (count is not None and seen < count):
+        raise MediaFileError(
+            f"{path.name}: {seen} frames from {start} on, need {count or 'at least 1'}; rebuild the file"
+        )
+
+
+def read_chosen(path: Path, indices: Sequence[int], *, pixel_format: PixelFormat) -> list[Any]:
+    """The frames of these indices, ascending; only what they need from their last key frame on is decoded.
+
+    Raises:
+        MediaFileError: ffmpeg complained, or the video ends before the last of them.
+    """
+    keys = key_frames(path)
+    needed = [range(max(key for key in keys if key <= index), index + 1) for index in indices]
+    decoded = sorted(set(chain.from_iterable(needed)))
+    kept = "+".join(f"between(n,{each.start},{each[-1]})" for each in needed)
+    # drops packets before they reach the decoder, and alters none
+    video = _own_input(path, **{"bsf:v": f"noise=drop='not({kept})'"}).video
+    wanted = set(indices)
+    frames = zip(_decoded(video, path, pixel_format), decoded, strict=False)
+    chosen = [frame for frame, index in frames if index in wanted]
+    if len(chosen) < len(indices):
+        raise MediaFileError(f"{path.name}: no frame {indices[len(chosen)]}; rebuild the file")
+    return chosen
+
+
+def _own_input(path: Path, **options: Any) -> Any:
+    return media_input(path, err_detect="crccheck+bitstream+buffer+explode", **options)
+
+
+def _decoded(video: Any, path: Path, pixel_format: PixelFormat) -> Iterator[Any]:
+    """Every frame of an ffmpeg-python stream."""
+    wire_format: Literal["yuv420p", "gray", "gray16le"] = (
+        "yuv420p" if pixel_format == "rgb24" else pixel_format
+    )
     if pixel_format == "rgb24":
         video = video.filter("scale", **TO_OUR_COLORS)
     output = ffmpeg.output(
@@ -92,16 +127,10 @@ def read_frames(
         fps_mode="passthrough",
         threads=1,
     )
-    seen = 0
     with LimitedProcess(command(output), limits=OWN_FILE_LIMITS) as process:
         for planes in raw_frames(process, pixel_format=wire_format):
             yield cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420) if pixel_format == "rgb24" else planes
-            seen += 1
         check_finished(process.finish(), doing=f"reading {path.name}")
-    if seen == 0 or (count is not None and seen < count):
-        raise MediaFileError(
-            f"{path.name}: {seen} frames from {start} on, need {count or 'at least 1'}; rebuild the file"
-        )
 
 
 def write_video(
@@ -146,18 +175,6 @@ def write_video(
         path.unlink(missing_ok=True)
         raise
     return written
-
-
-def count_frames(path: Path) -> int:
-    """Number of video frames in one of our own files, from its index (nothing is decoded)."""
-    return sum(not line.startswith("#") for line in _packets(path))
-
-
-def video_size(path: Path) -> tuple[int, int]:
-    """(width, height) of one of our own videos, px."""
-    (size,) = [line.split(":")[1] for line in _packets(path) if line.startswith("#dimensions")]
-    width, height = size.split("x")
-    return int(width), int(height)
 
 
 def read_audio(path: Path, *, start: int = 0, count: int | None = None) -> NDArray[np.int16]:
@@ -254,10 +271,3 @@ def _read_line(process: LimitedProcess) -> bytes:
     while not line.endswith(b"\n") and process.read_into(memoryview(byte)):
         line += byte
     return line
-
-
-def _packets(path: Path) -> list[str]:
-    output = ffmpeg.output(media_input(path).video, "pipe:1", c="copy", format="framecrc")
-    end = run_ffmpeg(output, limits=OWN_FILE_LIMITS)
-    check_finished(end, doing=f"reading {path.name}")
-    return end.stdout.decode().splitlines()

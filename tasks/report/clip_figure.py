@@ -21,7 +21,7 @@ from tasks.report import contact_sheet
 from tasks.report.color_bar import draw_color_bar
 from tasks.report.facts import ClipFiles
 from tasks.report.waveform import Track, draw_track, mouth_opening
-from tasks.video_files import PixelFormat, read_audio, read_frames
+from tasks.video_files import read_audio, read_chosen
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Camera-space vertices of the shown frames, (K, V, 3) m, and the triangles of the skin, (S, 3)."""
@@ -57,7 +57,7 @@ def build_clip_figure(row: ManifestRow, files: ClipFiles) -> ClipFigure:
     shown = contact_sheet.shown_frames(row.frames or 1, COLUMNS)
     fps = row.fps
     columns = tuple(f"{(k + 0.5) / fps:.2f} s" if fps else f"frame {k + 1}" for k in shown)
-    crops = _read_chosen(files["crop"], shown, "rgb24")
+    crops = read_chosen(files["crop"], shown, pixel_format="rgb24")
     strips = (
         _source_strip(row, files, shown),
         _strip("crop", crops, contact_sheet.square_tile),
@@ -86,7 +86,7 @@ def _source_strip(row: ManifestRow, files: ClipFiles, shown: Sequence[int]) -> S
     if "video" not in files or row.crop_transform is None:
         return None
     transform = np.reshape(row.crop_transform, (3, 3))
-    frames = _read_chosen(files["video"], [(row.first_frame or 0) + k for k in shown], "rgb24")
+    frames = read_chosen(files["video"], [(row.first_frame or 0) + k for k in shown], pixel_format="rgb24")
     return _strip(
         "source", frames, lambda frame: contact_sheet.source_tile(frame, transform, crop_px=CROP_PX)
     )
@@ -139,7 +139,7 @@ def _depth_strip(
     scale, offset, near, far = row.depth_scale_m, row.depth_offset_m, row.depth_near_m, row.depth_far_m
     if "depth" not in files or scale is None or offset is None or near is None or far is None:
         return None
-    stored = _read_chosen(files["depth"], shown, "gray16le")
+    stored = read_chosen(files["depth"], shown, pixel_format="gray16le")
     metres = [np.where(values > 0, offset + scale * values.astype(np.float64), 0.0) for values in stored]
     tiles = [
         contact_sheet.depth_tile(crop, depth_m, near_m=near, far_m=far)
@@ -151,7 +151,7 @@ def _depth_strip(
 def _mask_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]) -> Strip | None:
     if "mask" not in files:
         return None
-    masks = _read_chosen(files["mask"], shown, "gray")
+    masks = read_chosen(files["mask"], shown, pixel_format="gray")
     tiles = [contact_sheet.mask_tile(crop, mask) for crop, mask in zip(crops, masks, strict=True)]
     return Strip(label="mask", tiles=tuple(map(contact_sheet.data_uri, tiles)))
 
@@ -176,13 +176,6 @@ def _track(row: ManifestRow, files: ClipFiles, shown: Sequence[int], fps: float)
         mouth=mouth,
         shown_s=tuple((k + 0.5) / fps for k in shown),
     )
-
-
-def _read_chosen(path: Path, indices: Sequence[int], pixel_format: PixelFormat) -> list[NDArray[Any]]:
-    """The frames of these indices, ascending, in one pass that ends at the last of them."""
-    frames = read_frames(path, pixel_format=pixel_format, count=indices[-1] + 1)
-    wanted = set(indices)
-    return [frame for index, frame in enumerate(frames) if index in wanted]
 
 
 def _load_landmarks(path: Path) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from rendering.crop_square import Square
 from tasks.crop_clip import STAGE, ChosenCrop, CropSettings, choose_crop, run
 from tasks.stage import StageInput
 from tasks.video_files import read_frames, write_video
+from tasks.video_index import video_size
 
 BOXES = np.tile([300.0, 200.0, 400.0, 320.0], (20, 1))
 
@@ -134,3 +135,45 @@ def test_the_same_bytes_again(given: StageInput, tmp_path: Path) -> None:
     second = run(StageInput(blobs=given.blobs, values=given.values, scratch=again), CropSettings(side_px=128))
     for role, path in first.files.items():
         assert path.read_bytes() == second.files[role].read_bytes()
+
+
+def whole_frame(tmp_path: Path, *, frames: int, first: int, count: int, width: int = 128) -> StageInput:
+    """A video whose face fills its left square, of which a part is to be cropped."""
+    pictures = np.random.default_rng(0).integers(0, 256, (frames, 128, width, 3)).astype(np.uint8)
+    write_video(tmp_path / "video.mp4", pictures, profile="source")
+    landmarks = np.random.default_rng(1).uniform(30, 100, (frames, 478, 3)).astype(np.float32)
+    np.savez(tmp_path / "landmarks.npz", landmarks=landmarks)
+    (tmp_path / "scratch").mkdir()
+    return StageInput(
+        blobs={"video": tmp_path / "video.mp4", "landmarks": tmp_path / "landmarks.npz"},
+        values={"first_frame": first, "frames": count},
+        scratch=tmp_path / "scratch",
+    )
+
+
+def test_a_video_that_is_its_own_crop_is_not_coded_again(tmp_path: Path) -> None:
+    given = whole_frame(tmp_path, frames=12, first=0, count=12)
+    output = run(given, CropSettings(side_px=128))
+    assert output.values["crop_source"] == "whole_frame"
+    assert output.files["crop"].read_bytes() == given.blobs["video"].read_bytes()
+    assert given.blobs["video"] != output.files["crop"]
+
+
+@pytest.mark.parametrize(("first", "count", "side"), [(1, 11, 128), (0, 11, 128), (0, 12, 64)])
+def test_a_part_or_another_size_is_coded(tmp_path: Path, first: int, count: int, side: int) -> None:
+    given = whole_frame(tmp_path, frames=12, first=first, count=count)
+    output = run(given, CropSettings(side_px=side))
+    assert output.values["crop_source"] == "whole_frame"
+    crops = list(read_frames(output.files["crop"], pixel_format="rgb24"))
+    assert np.shape(crops) == (count, side, side, 3)
+
+
+def test_a_square_at_the_corner_of_a_wider_frame_is_cut_out(tmp_path: Path) -> None:
+    given = whole_frame(tmp_path, frames=12, first=0, count=12, width=256)
+    declared = {"x": 0.0, "y": 0.0, "w": 128.0, "h": 128.0, "ref_height": 128.0}
+    cut = StageInput(
+        blobs=given.blobs, values={**given.values, "declared_crop": declared}, scratch=given.scratch
+    )
+    output = run(cut, CropSettings(side_px=128))
+    assert np.array_equal(np.reshape(output.values["crop_transform"], (3, 3)), np.eye(3))
+    assert video_size(output.files["crop"]) == (128, 128)

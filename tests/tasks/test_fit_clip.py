@@ -10,7 +10,8 @@ from tasks.face_model_files import save_face_model
 from tasks.fit_clip import crop_camera, run
 from tasks.reasons import Reason, Rejected
 from tasks.stage import StageInput
-from tasks.video_files import count_frames, write_video
+from tasks.video_files import write_video
+from tasks.video_index import count_frames
 from tests.rendering.fitting.toy_face import CAMERA, ToyClip, posed_vertices, toy_clip, toy_face_model
 
 VALUES = {
