@@ -148,6 +148,7 @@ def finish_build(build: Build, clips: list[Clip]) -> Published:
         splits=splits,
         opened=build.clips,
         report_clips=build.settings.report_clips,
+        workers=build.settings.workers,
         base=build.base,
     )
     if not any(clip.reason in TRANSIENT for clip in clips):

@@ -31,6 +31,7 @@ def publish_rows(
     splits: Mapping[str, Split],
     opened: Sequence[Clip],
     report_clips: int,
+    workers: int,
     base: int,
 ) -> Published:
     """Publish what was built as the version after `base`, unless the latest version has the same rows."""
@@ -53,7 +54,9 @@ def publish_rows(
         pages={
             SOURCES_PAGE: sources_page(opened),
             "card.md": build_card(rows, facts).encode(),
-            "report.html": build_report(rows, facts, files.__getitem__, max_clips=report_clips),
+            "report.html": build_report(
+                rows, facts, files.__getitem__, max_clips=report_clips, workers=workers
+            ),
         },
         base=base,
     )

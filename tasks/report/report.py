@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from markupsafe import Markup
 
 from model.sample import ManifestRow
 from tasks.report.choose_clips import choose_clips
-from tasks.report.clip_figure import build_clip_figure
+from tasks.report.clip_figure import ClipFigure, build_clip_figure
 from tasks.report.cost import build_cost
 from tasks.report.draw_histograms import draw_histogram
 from tasks.report.facts import BuildFacts, ClipFilesOf
@@ -29,7 +30,12 @@ MAX_CLIPS = 24
 
 
 def build_report(
-    rows: Sequence[ManifestRow], facts: BuildFacts, clip_files: ClipFilesOf, *, max_clips: int = MAX_CLIPS
+    rows: Sequence[ManifestRow],
+    facts: BuildFacts,
+    clip_files: ClipFilesOf,
+    *,
+    max_clips: int = MAX_CLIPS,
+    workers: int = 1,
 ) -> bytes:
     """The whole page as UTF-8; the same bytes for the same rows, facts and files.
 
@@ -38,6 +44,7 @@ def build_report(
         facts: How the version was built.
         clip_files: Gives the files of a published clip; asked only for those that are drawn.
         max_clips: Clips with pictures; the others are listed by name.
+        workers: Clips drawn at once.
     """
     published = [row for row in rows if row.status == "published"]
     # Moving clips first.
@@ -58,12 +65,18 @@ def build_report(
         histograms=[(one, draw_histogram(one)) for one in build_histograms(rows, FIGURES)],
         timings=facts.timings,
         cost=build_cost(facts.timings),
-        clips=[build_clip_figure(row, clip_files(row.clip_id)) for row in chosen],
+        clips=_draw(chosen, clip_files, workers=workers),
         left_out=[row for row in published if row.clip_id not in shown],
         origin=build_origin(facts),
         settings_lines=json.dumps(dict(facts.settings), indent=2, sort_keys=True).split("\n"),
         quoted_name=shlex.quote(facts.name),
     ).encode()
+
+
+def _draw(rows: Sequence[ManifestRow], clip_files: ClipFilesOf, *, workers: int) -> list[ClipFigure]:
+    # threads: nearly all of the time goes to ffmpeg and OpenCV, which leave Python alone
+    with ThreadPoolExecutor(workers) as threads:
+        return list(threads.map(lambda row: build_clip_figure(row, clip_files(row.clip_id)), rows))
 
 
 def page_environment() -> Environment:

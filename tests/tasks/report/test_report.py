@@ -133,6 +133,15 @@ def test_same_inputs_same_bytes(
     assert made[0] == made[1]
 
 
+def test_clips_drawn_at_once_are_the_same_page(
+    make_row: MakeRow, facts: BuildFacts, clip_files: ClipPaths, crop_only: ClipPaths
+) -> None:
+    rows = [make_row(f"{k}.mp4") for k in range(4)]
+    files = {row.clip_id: (clip_files, crop_only)[k % 2] for k, row in enumerate(rows)}
+    one, three = (build_report(rows, facts, files.__getitem__, workers=workers) for workers in (1, 3))
+    assert one == three
+
+
 def test_a_clip_shows_every_kind_of_picture_and_its_sound_within_its_share_of_the_page(
     make_row: MakeRow, facts: BuildFacts, clip_files: ClipPaths
 ) -> None:
