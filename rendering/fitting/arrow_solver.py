@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cho_solve_banded, cholesky_banded
+from scipy.linalg import cho_factor, cho_solve, cholesky_banded
+from scipy.linalg.blas import dtbsv
 
 from rendering.fitting.parameters import Float32, Float64, NormalEquations
 
@@ -78,18 +79,18 @@ def solve_arrow(equations: NormalEquations, *, smoothness: Float64, shared_free:
         shared_free: which shared parameters move (the focal length, last, usually does not).
     """
     frames, size, _ = equations.frame.shape
+    band = 2 * size
     banded = _banded(equations.frame, smoothness)
     factor = cholesky_banded(banded, overwrite_ab=True, lower=True, check_finite=False)
+    # F = L L', Y = L^-1 C and y = L^-1 f: S - C' F^-1 C = S - Y' Y, and dp = -L^-T (y + Y ds)
     coupling = equations.coupling[:, :, shared_free].reshape(frames * size, -1)
-    right = np.empty((frames * size, coupling.shape[1] + 1), order="F")
-    right[:, :-1] = coupling
-    right[:, -1] = equations.frame_gradient.reshape(-1)
-    solved = cho_solve_banded((factor, True), right, overwrite_b=True, check_finite=False)
-    reduced = coupling.T @ solved
-    schur = equations.shared[shared_free, shared_free] - reduced[:, :-1]
-    gradient = equations.shared_gradient[shared_free] - reduced[:, -1]
+    columns = coupling.T.astype(np.float64, order="C")
+    reach = np.stack([dtbsv(band, factor, column, lower=1) for column in columns])
+    solved = dtbsv(band, factor, equations.frame_gradient.reshape(-1), lower=1)
+    schur = equations.shared[shared_free, shared_free] - reach @ reach.T
+    gradient = equations.shared_gradient[shared_free] - reach @ solved
     free_step = -cho_solve(cho_factor(schur), gradient)
-    frame_step = -solved[:, -1] - solved[:, :-1] @ free_step
+    frame_step = -dtbsv(band, factor, solved + free_step @ reach, lower=1, trans=1)
     shared_step = np.zeros(len(equations.shared_gradient))
     shared_step[shared_free] = free_step
     return Step(frame=frame_step.reshape(frames, size), shared=shared_step, schur=schur, gradient=gradient)

@@ -5,44 +5,51 @@ from __future__ import annotations
 import numpy as np
 
 from rendering.compiled import compiled
-from rendering.fitting.parameters import Float32, Float64
+from rendering.fitting.parameters import POSE, Float32, Float64
+
+
+def basis_lines(basis: Float32, expression: int) -> Float32:
+    """A basis (K, 3, E + S) laid out as rows of the Jacobian, 0 where no mode is: (K, 3, D + 1)."""
+    points, axes, modes = basis.shape
+    lines = np.zeros((points, axes, modes + POSE + 2), np.float32)
+    lines[:, :, :expression] = basis[:, :, :expression]
+    lines[:, :, expression + POSE : -2] = basis[:, :, expression:]
+    return lines
 
 
 @compiled
 def fill_line(
     line: Float32, slope: tuple[float, float, float], turned: Float64, rotation: Float64, spin: Float64,
-    position: Float64, basis: Float32, expression: int,
+    origin: Float64, lines: Float32, expression: int,
 ) -> None:  # fmt: skip
     """Fill a row of the Jacobian: expression, rotation vector, position, identity, log focal.
 
     Args:
-        line: the row, (D + 1,); its last entry, the residual, is left alone.
+        line: the row, (D + 1,); its last entry, the residual, becomes 0.
         slope: d residual / d(camera-space point), for a residual of the projected point.
         turned: R x, the head-space point rotated, (3,) m.
         rotation: R, (3, 3).
         spin: R J with J the right Jacobian: d(R x) / d vector_j = spin_j x (R x).
-        position: x/z, y/z, log z of the head's origin.
-        basis: how the head-space point moves, (3, E + S).
+        origin: of the head in camera space, (3,) m.
+        lines: how the head-space point moves, of basis_lines: (3, D + 1).
         expression: E.
     """
     dx, dy, dz = slope
-    depth = np.exp(position[2])
-    modes = basis.shape[1]
     a = np.float32(dx * rotation[0, 0] + dy * rotation[1, 0] + dz * rotation[2, 0])
     b = np.float32(dx * rotation[0, 1] + dy * rotation[1, 1] + dz * rotation[2, 1])
     c = np.float32(dx * rotation[0, 2] + dy * rotation[1, 2] + dz * rotation[2, 2])
-    for mode in range(expression):
-        line[mode] = a * basis[0, mode] + b * basis[1, mode] + c * basis[2, mode]
-    for mode in range(expression, modes):
-        line[mode + 6] = a * basis[0, mode] + b * basis[1, mode] + c * basis[2, mode]
+    # one loop over all columns, the pose's too: it fills vector registers
+    for column in range(line.shape[0]):
+        line[column] = a * lines[0, column] + b * lines[1, column] + c * lines[2, column]
     for axis in range(3):
         line[expression + axis] = (
             dx * (spin[1, axis] * turned[2] - spin[2, axis] * turned[1])
             + dy * (spin[2, axis] * turned[0] - spin[0, axis] * turned[2])
             + dz * (spin[0, axis] * turned[1] - spin[1, axis] * turned[0])
         )
-    line[expression + 3] = dx * depth
-    line[expression + 4] = dy * depth
-    line[expression + 5] = (dx * position[0] + dy * position[1] + dz) * depth
+    # position is x/z, y/z, log z
+    line[expression + 3] = dx * origin[2]
+    line[expression + 4] = dy * origin[2]
+    line[expression + 5] = dx * origin[0] + dy * origin[1] + dz * origin[2]
     # pixels grow with the focal length as they do with x and y
-    line[modes + 6] = dx * (turned[0] + position[0] * depth) + dy * (turned[1] + position[1] * depth)
+    line[line.shape[0] - 2] = dx * (turned[0] + origin[0]) + dy * (turned[1] + origin[1])

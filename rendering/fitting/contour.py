@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rendering.compiled import compiled
 from rendering.face_mesh_points import JAW
 from rendering.face_model import FaceModel
-from rendering.fitting.chain_rule import fill_line
+from rendering.fitting.chain_rule import basis_lines, fill_line
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
 
@@ -43,6 +43,8 @@ class ContourModel:
     """Of the mean face, (C, 3)."""
     basis: Float32
     """(C, 3, E + S): expression modes, then identity modes."""
+    lines: Float32
+    """The same as rows of the Jacobian, (C, 3, D + 1)."""
     middle: Float64
     """The middle of the mean face, (3,) m."""
 
@@ -62,13 +64,15 @@ def contour_model(face_model: FaceModel, normals: Float32) -> ContourModel:
         near = (np.abs(turn) < np.radians(WEDGE_DEG)) & (radius > INNERMOST * np.hypot(*away))
         candidates.append(skin[near])
     chosen = np.concatenate([*candidates, np.zeros(0, np.int64)]).astype(np.int64)
-    basis = np.concatenate([face_model.expression_basis[:, chosen], face_model.identity_basis[:, chosen]])
+    modes = np.concatenate([face_model.expression_basis[:, chosen], face_model.identity_basis[:, chosen]])
+    basis = np.ascontiguousarray(modes.transpose(1, 2, 0))
     return ContourModel(
         ids=ids,
         first=np.concatenate([[0], np.cumsum([len(found) for found in candidates])]).astype(np.int64),
         mean=face_model.mean[chosen].astype(np.float64),
         normals=normals[chosen].astype(np.float64),
-        basis=np.ascontiguousarray(basis.transpose(1, 2, 0)),
+        basis=basis,
+        lines=basis_lines(basis, len(face_model.expression_basis)),
         middle=middle,
     )
 
@@ -94,17 +98,15 @@ def _outermost(
 
 
 @compiled
-def _accumulate(
-    points: Float64, normals: Float64, middles: Float64, basis: Float32, first: NDArray[np.int64],
+def _fill_rows(
+    points: Float64, normals: Float64, middles: Float64, lines: Float32, first: NDArray[np.int64],
     targets: Float64, rotations: Float64, positions: Float64, presence: Float64, noise: Float64,
     view: Float64, expression: int,
 ) -> Float32:  # fmt: skip
-    """Dense J'J of every frame, the residual last."""
+    """Weighted rows of J of every frame, the residual last: (n, J, D + 1)."""
     focal, center_x, center_y = view
     frames, count, _ = targets.shape
-    modes = basis.shape[2]
-    gram = np.zeros((frames, modes + 8, modes + 8), np.float32)
-    rows = np.zeros((count, modes + 8), np.float32)
+    rows = np.zeros((frames, count, lines.shape[2]), np.float32)
     for frame in range(frames):
         rotation = rotation_matrix(rotations[frame])
         spin = rotation @ right_jacobian(rotations[frame])
@@ -115,7 +117,6 @@ def _accumulate(
         middle = rotation @ middles[frame] + shift
         middle_px = focal * middle[:2] / middle[2] + np.array([center_x, center_y])
         best, direction = _outermost(pixels, first, targets[frame], middle_px)
-        rows[:] = 0.0
         for j in range(count):
             if best[j] < 0:
                 continue
@@ -130,12 +131,10 @@ def _accumulate(
             dx, dy = root * d[0] * focal / point[2], root * d[1] * focal / point[2]
             dz = -(dx * point[0] + dy * point[1]) / point[2]
             turned = point - shift
-            fill_line(
-                rows[j], (dx, dy, dz), turned, rotation, spin, positions[frame], basis[best[j]], expression
-            )
-            rows[j, modes + 7] = root * error
-        gram[frame] = np.dot(rows.T, rows)
-    return gram
+            line = rows[frame, j]
+            fill_line(line, (dx, dy, dz), turned, rotation, spin, shift, lines[best[j]], expression)
+            line[-1] = root * error
+    return rows
 
 
 def add_contour(
@@ -169,11 +168,11 @@ def add_contour(
     for part in chunks(len(targets)):
         some = parameters.frames(part)
         moved = (some.expression.astype(np.float32) @ moves).reshape(-1, *neutral.shape)
-        gram = _accumulate(
+        rows = _fill_rows(
             np.ascontiguousarray(neutral + moved),
             model.normals,
             np.broadcast_to(model.middle, (len(moved), 3)).copy(),
-            model.basis,
+            model.lines,
             model.first,
             targets[part],
             some.rotation,
@@ -183,4 +182,4 @@ def add_contour(
             np.array([np.exp(some.log_focal), *center]),
             modes,
         )
-        equations.add(part, gram)
+        equations.add_rows(part, rows)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from rendering.compiled import compiled
 from rendering.face_model import FaceModel
-from rendering.fitting.chain_rule import fill_line
+from rendering.fitting.chain_rule import basis_lines, fill_line
 from rendering.fitting.contour import ContourModel, add_contour, contour_model
 from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
-from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
+from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrices, rotation_matrix
 from rendering.normals import vertex_normals
 
@@ -27,6 +27,8 @@ class LandmarkModel:
     """(L, 3) m."""
     basis: Float32
     """(L, 3, E + S): expression modes, then identity modes."""
+    lines: Float32
+    """The same as rows of the Jacobian, (L, 3, D + 1)."""
     normals: Float64
     """Outward surface normals of the mean face, (L, 3)."""
     pairs: NDArray[np.int32]
@@ -48,7 +50,9 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
     ids = used_landmarks(face_model.landmark_triangles)
     corners = face_model.triangles[face_model.landmark_triangles[ids]]
     weights = face_model.landmark_barycentrics[ids].astype(np.float64)
-    basis = np.concatenate([face_model.expression_basis, face_model.identity_basis])
+    expression = len(face_model.expression_basis)
+    all_modes = np.concatenate([face_model.expression_basis, face_model.identity_basis])
+    basis = np.einsum("lk,mlkc->lcm", weights, all_modes[:, corners]).astype(np.float32, order="C")
     corner_points = face_model.mean[corners].astype(np.float64)
     normals = np.cross(corner_points[:, 1] - corner_points[:, 0], corner_points[:, 2] - corner_points[:, 0])
     row_of = {int(landmark): row for row, landmark in enumerate(ids)}
@@ -56,11 +60,12 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
     return LandmarkModel(
         ids=ids,
         mean=np.einsum("lk,lkc->lc", weights, corner_points),
-        basis=np.ascontiguousarray(np.einsum("lk,mlkc->lcm", weights, basis[:, corners]), dtype=np.float32),
+        basis=basis,
+        lines=basis_lines(basis, expression),
         normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
         pairs=np.array(pairs, dtype=np.int32).reshape(-1, 2),
         contour=contour_model(face_model, vertex_normals(face_model.mean[None], face_model.triangles)[0]),
-        expression_modes=len(face_model.expression_basis),
+        expression_modes=expression,
     )
 
 
@@ -95,86 +100,69 @@ class LandmarkTargets:
 
 
 @compiled
-def _predict(turned: Float64, position: Float64, focal: float, center_x: float, center_y: float) -> Float64:
-    """Image position of rotated points: (L, 3) m -> (L, 2) px."""
-    depth = np.exp(position[2])
-    out = np.empty((len(turned), 2))
-    for row in range(turned.shape[0]):
-        z = turned[row, 2] + depth
-        out[row, 0] = focal * (turned[row, 0] + position[0] * depth) / z + center_x
-        out[row, 1] = focal * (turned[row, 1] + position[1] * depth) / z + center_y
-    return out
-
-
-@compiled
-def _facing_weights(points: Float64, normals: Float64, rotation: Float64, position: Float64) -> Float64:
+def _facing(point: Float64, normal: Float64, origin: Float64) -> float:
     """Trust by view: 1 where the skin faces the camera, falling to 0.05 at the silhouette."""
-    origin = rotation.T @ (np.exp(position[2]) * np.array([position[0], position[1], 1.0]))
-    weights = np.empty(points.shape[0])
-    for row in range(points.shape[0]):
-        view = points[row] + origin
-        facing = -np.sum(view * normals[row]) / np.sqrt(np.sum(view * view))
-        weights[row] = min(max(facing / 0.5, 0.05), 1.0)
-    return weights
+    x, y, z = point[0] + origin[0], point[1] + origin[1], point[2] + origin[2]
+    facing = -(x * normal[0] + y * normal[1] + z * normal[2]) / np.sqrt(x * x + y * y + z * z)
+    return float(min(max(facing / 0.5, 0.05), 1.0))
 
 
 @compiled
-def _weigh(
-    jacobian: Float32,
-    pair_rows: Float32,
-    error: Float64,
-    weight: Float64,
-    pairs: NDArray[np.int32],
-    scales: Float64,
+def _fill_pairs(
+    rows: Float32, landmarks: int, pairs: NDArray[np.int32], weight: Float64, noise: Float64
 ) -> None:
-    """Turn plain rows (L, 2, D + 1) into weighted ones in place, and fill the pairs' rows (2 K, D + 1)."""
-    jacobian[:, :, jacobian.shape[2] - 1] = error
-    for pair in range(pairs.shape[0]):
+    """The pairs' rows, differences of two landmarks' rows, behind those: (2 L + 2 K, D + 1)."""
+    for pair in range(len(pairs)):
         upper, lower = pairs[pair]
-        root = np.float32(scales[1] * np.sqrt(min(weight[upper], weight[lower])))
+        least = min(weight[upper], weight[lower])
+        # the landmarks' rows are weighted already
+        first = np.float32(noise[3] / noise[2] * np.sqrt(least / weight[upper]))
+        second = np.float32(noise[3] / noise[2] * np.sqrt(least / weight[lower]))
         for axis in range(2):
-            pair_rows[2 * pair + axis] = root * (jacobian[upper, axis] - jacobian[lower, axis])
-    for row in range(jacobian.shape[0]):
-        jacobian[row] *= np.float32(np.sqrt(weight[row]) * scales[0])
+            line = rows[2 * (landmarks + pair) + axis]
+            one, other = rows[2 * upper + axis], rows[2 * lower + axis]
+            for column in range(rows.shape[1]):
+                line[column] = first * one[column] - second * other[column]
 
 
 @compiled
-def _accumulate(
-    points: Float64, targets: Float64, normals: Float64, basis: Float32, pairs: NDArray[np.int32],
-    rotations: Float64, positions: Float64, presence: Float64, noise: Float64, view: Float64, expression: int,
-) -> tuple[Float32, Float64]:  # fmt: skip
-    """Dense J'J of every frame with the residual as last column, and the robust weights."""
-    focal, center_x, center_y = view
-    share, robust_scale = noise[0], noise[1]
+def _fill_rows(
+    rows: Float32, points: Float64, targets: Float64, normals: Float64, lines: Float32,
+    pairs: NDArray[np.int32], rotations: Float64, positions: Float64, presence: Float64, noise: Float64,
+    view: Float64, expression: int,
+) -> Float64:  # fmt: skip
+    """Fill weighted rows of J with the residual last, (n, 2 L + 2 K, D + 1); returns the robust weights."""
+    focal = view[0]
     frames, landmarks, _ = points.shape
-    columns = basis.shape[2] + 7
-    rows = np.zeros((2 * landmarks + 2 * pairs.shape[0], columns + 1), np.float32)
-    point_rows = rows[: 2 * landmarks].reshape(landmarks, 2, columns + 1)
-    gram = np.empty((frames, columns + 1, columns + 1), np.float32)
     weights = np.empty((frames, landmarks))
     for frame in range(frames):
         rotation = rotation_matrix(rotations[frame])
         spin = rotation @ right_jacobian(rotations[frame])
         turned = points[frame] @ rotation.T
-        position = positions[frame]
-        depth = np.exp(position[2])
-        predicted = _predict(turned, position, focal, center_x, center_y)
-        error = predicted - targets[frame]
-        weight = _facing_weights(points[frame], normals, rotation, position)
+        position, weight = positions[frame], weights[frame]
+        origin = np.exp(position[2]) * np.array([position[0], position[1], 1.0])
+        origin_in_head = rotation.T @ origin
+        scale = np.sqrt(noise[0] * presence[frame]) * noise[2]
         for row in range(landmarks):
-            square = (error[row, 0] ** 2 + error[row, 1] ** 2) * noise[2] ** 2
-            weight[row] *= 1.0 / (1.0 + square / robust_scale**2)
-            x, y = turned[row, 0] + position[0] * depth, turned[row, 1] + position[1] * depth
-            z = turned[row, 2] + depth
-            slopes = ((focal / z, 0.0, -focal * x / z**2), (0.0, focal / z, -focal * y / z**2))
-            for axis in range(2):
-                line = point_rows[row, axis]
-                fill_line(line, slopes[axis], turned[row], rotation, spin, position, basis[row], expression)
-        scales = np.sqrt(share * presence[frame]) * noise[2:]
-        _weigh(point_rows, rows[2 * landmarks :], error, weight, pairs, scales)
-        gram[frame] = np.dot(rows.T, rows)
-        weights[frame] = weight
-    return gram, weights
+            x, y, z = turned[row, 0] + origin[0], turned[row, 1] + origin[1], turned[row, 2] + origin[2]
+            error_x = focal * x / z + view[1] - targets[frame, row, 0]
+            error_y = focal * y / z + view[2] - targets[frame, row, 1]
+            square = (error_x**2 + error_y**2) * noise[2] ** 2
+            weight[row] = _facing(points[frame, row], normals[row], origin_in_head)
+            weight[row] /= 1.0 + square / noise[1] ** 2
+            root = scale * np.sqrt(weight[row])
+            slope = root * focal / z
+            across, down = rows[frame, 2 * row], rows[frame, 2 * row + 1]
+            basis = lines[row]
+            fill_line(
+                across, (slope, 0.0, -slope * x / z), turned[row], rotation, spin, origin, basis, expression
+            )
+            fill_line(
+                down, (0.0, slope, -slope * y / z), turned[row], rotation, spin, origin, basis, expression
+            )
+            across[-1], down[-1] = root * error_x, root * error_y
+        _fill_pairs(rows[frame], landmarks, pairs, weight, noise)
+    return weights
 
 
 def landmark_error(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> float:
@@ -200,13 +188,17 @@ def add_landmarks(
     )
     view = np.array([np.exp(parameters.log_focal), *targets.center])
     robust = np.empty(targets.points.shape[:2], np.float32)
-    for part in chunks(len(robust)):
+    columns = model.lines.shape[2]
+    rows = np.empty((BLOCK, 2 * len(model.ids) + 2 * len(model.pairs), columns), np.float32)
+    for part in chunks(len(robust), size=BLOCK):
         some = parameters.frames(part)
-        normals, robust[part] = _accumulate(
+        filled = rows[: len(some.expression)]
+        robust[part] = _fill_rows(
+            filled,
             model.points(some),
             targets.points[part],
             model.normals,
-            model.basis,
+            model.lines,
             model.pairs,
             some.rotation,
             some.position,
@@ -215,7 +207,7 @@ def add_landmarks(
             view,
             model.expression_modes,
         )
-        equations.add(part, normals)
+        equations.add_rows(part, filled)
     add_contour(
         equations,
         model.contour,

@@ -62,6 +62,8 @@ class Parameters:
 
 CHUNK = 32
 """Frames whose dense matrices exist at once: memory stays flat and in cache."""
+BLOCK = 8
+"""Frames whose rows of the Jacobian exist at once: they are larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,12 @@ class NormalEquations:
         self.shared[:] += summed[:-1, :-1]
         self.shared_gradient[:] += summed[:-1, -1]
 
+    def add_rows(self, frames: slice, rows: Float32) -> None:
+        """Add rows of J with the residual last, (n, rows, P + S + 2)."""
+        # a matrix by its own transpose: numpy computes but half of it
+        self.add(frames, np.matmul(rows.transpose(0, 2, 1), rows))
 
-def chunks(frames: int) -> list[slice]:
-    """Slices of at most CHUNK frames."""
-    return [slice(first, min(first + CHUNK, frames)) for first in range(0, frames, CHUNK)]
+
+def chunks(frames: int, *, size: int = CHUNK) -> list[slice]:
+    """Slices of at most so many frames."""
+    return [slice(first, min(first + size, frames)) for first in range(0, frames, size)]

@@ -11,9 +11,9 @@ from rendering.face_model import FaceModel
 from rendering.fitting.appearance import Appearance, estimate_albedo, estimate_light
 from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks, landmark_error
 from rendering.fitting.landmarks_solver import Priors, gauss_newton_step
-from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
+from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.patches import Patches
-from rendering.fitting.photometric_terms import brightness_normals, placing, sample_frames
+from rendering.fitting.photometric_terms import brightness_rows, placing, sample_frames
 from rendering.fitting.result import SkinAppearance
 from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import PhotometricSettings
@@ -146,11 +146,14 @@ def add_brightness(
     """Add the brightness residuals of all frames."""
     residual = sighting.residual
     roots = robust_roots(sighting, residual, settings=settings)
-    for part in chunks(len(residual)):
+    rows = np.empty((BLOCK, len(samples.vertices), samples.lines.shape[2]), np.float32)
+    for part in chunks(len(residual), size=BLOCK):
         some = parameters.frames(part)
-        normals = brightness_normals(
+        filled = rows[: len(some.expression)]
+        brightness_rows(
+            filled,
             samples.points(some.identity, some.expression),
-            samples.basis,
+            samples.lines,
             some.rotation,
             some.position,
             float(np.exp(parameters.log_focal)),
@@ -159,7 +162,7 @@ def add_brightness(
             roots[part],
             samples.expression_modes,
         )
-        equations.add(part, normals)
+        equations.add_rows(part, filled)
 
 
 def refine(

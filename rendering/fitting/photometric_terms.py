@@ -75,51 +75,43 @@ def sample_frames(
 
 
 @compiled
-def brightness_normals(
-    points: Float64, basis: Float32, rotations: Float64, positions: Float64, focal: float,
+def brightness_rows(
+    rows: Float32, points: Float64, lines: Float32, rotations: Float64, positions: Float64, focal: float,
     residual: Float32, gradient: Float32, weight: Float32, expression: int,
-) -> Float32:  # fmt: skip
-    """Dense J'J of every frame, residual last: (N, D + 1, D + 1).
+) -> None:  # fmt: skip
+    """Fill the weighted rows of J with the residual last.
 
     Args:
-        points: head-space samples, (N, K, 3) m.
-        basis: (K, 3, E + S).
-        rotations: rotation vectors, (N, 3).
-        positions: x/z, y/z, log z, (N, 3).
+        rows: (n, K, D + 1).
+        points: head-space samples, (n, K, 3) m.
+        lines: (K, 3, D + 1), of basis_lines.
+        rotations: rotation vectors, (n, 3).
+        positions: x/z, y/z, log z, (n, 3).
         focal: crop px.
-        residual: brightness minus model, (N, K).
-        gradient: of the image, (N, K, 2) per crop px.
-        weight: square root of each residual's weight, (N, K); 0 = not seen.
+        residual: brightness minus model, (n, K).
+        gradient: of the image, (n, K, 2) per crop px.
+        weight: square root of each residual's weight, (n, K); 0 = not seen.
         expression: E.
     """
     frames, count, _ = points.shape
-    columns = basis.shape[2] + 7
-    jacobian = np.zeros((count, columns + 1), np.float32)
-    normals = np.empty((frames, columns + 1, columns + 1), np.float32)
     for frame in range(frames):
         rotation = rotation_matrix(rotations[frame])
         spin = rotation @ right_jacobian(rotations[frame])
         placed = points[frame] @ rotation.T
         position = positions[frame]
-        depth = np.exp(position[2])
-        used = 0
+        origin = np.exp(position[2]) * np.array([position[0], position[1], 1.0])
         for row in range(count):
+            line = rows[frame, row]
             root = weight[frame, row]
             if root <= 0:
+                line[:] = 0
                 continue
-            line = jacobian[used]
-            used += 1
             turned = placed[row]
-            x = turned[0] + position[0] * depth
-            y = turned[1] + position[1] * depth
-            z = turned[2] + depth
-            gx, gy = root * gradient[frame, row, 0], root * gradient[frame, row, 1]
-            slope = (gx * focal / z, gy * focal / z, -(gx * x + gy * y) * focal / z**2)
-            fill_line(line, slope, turned, rotation, spin, position, basis[row], expression)
-            line[columns] = root * residual[frame, row]
-        block = jacobian[:used]
-        normals[frame] = np.dot(block.T, block)
-    return normals
+            x, y, z = turned[0] + origin[0], turned[1] + origin[1], turned[2] + origin[2]
+            gx, gy = root * gradient[frame, row, 0] * focal / z, root * gradient[frame, row, 1] * focal / z
+            slope = (gx, gy, -(gx * x + gy * y) / z)
+            fill_line(line, slope, turned, rotation, spin, origin, lines[row], expression)
+            line[-1] = root * residual[frame, row]
 
 
 def placing(patches: Patches) -> Float64:

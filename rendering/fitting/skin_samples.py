@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from rendering.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 from rendering.face_model import FaceModel
+from rendering.fitting.chain_rule import basis_lines
 from rendering.fitting.parameters import Float32, Float64
 
 MOVING_PARTS = LEFT_EYE + RIGHT_EYE + LIPS_OUTER
@@ -25,6 +26,8 @@ class SkinSamples:
     """(K, 3) m."""
     basis: Float32
     """(K, 3, E + S): expression modes, then identity modes."""
+    lines: Float32
+    """The same as rows of the Jacobian, (K, 3, D + 1)."""
     triangles: NDArray[np.int32]
     """Triangles around the samples, (T, 3)."""
     incidence: csr_matrix
@@ -57,11 +60,13 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
     touching = np.isin(face_model.triangles, chosen).any(axis=1)
     triangles = face_model.triangles[touching]
     rows, columns = _incidence(chosen, triangles)
-    basis = np.concatenate([face_model.expression_basis[:, chosen], face_model.identity_basis[:, chosen]])
+    modes = np.concatenate([face_model.expression_basis[:, chosen], face_model.identity_basis[:, chosen]])
+    basis = np.ascontiguousarray(modes.transpose(1, 2, 0))
     return SkinSamples(
         vertices=chosen.astype(np.int32),
         mean=face_model.mean[chosen].astype(np.float64),
-        basis=np.ascontiguousarray(basis.transpose(1, 2, 0)),
+        basis=basis,
+        lines=basis_lines(basis, len(face_model.expression_basis)),
         triangles=triangles,
         incidence=csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(chosen), len(triangles))),
         expression_modes=len(face_model.expression_basis),

@@ -7,7 +7,7 @@ from rendering.fitting.landmark_terms import landmark_model
 from rendering.fitting.landmarks_solver import clip_priors, fit_landmarks, landmark_targets
 from rendering.fitting.patches import collect_patches
 from rendering.fitting.photometric import look, refine, skin_appearance
-from rendering.fitting.photometric_terms import brightness_normals
+from rendering.fitting.photometric_terms import brightness_rows
 from rendering.fitting.rotations import rotation_matrix
 from rendering.fitting.settings import LandmarkSettings, PhotometricSettings
 from rendering.fitting.skin_samples import skin_samples
@@ -89,9 +89,11 @@ def test_normal_equations_are_those_of_finite_differences(samples, clip):
 
     jacobian = np.stack([(brightness(s) - brightness(-s)) / 2e-3 for s in np.eye(82) * 1e-3], axis=1)
     residual = random.normal(size=weight.shape).astype(np.float32)
-    gram = brightness_normals(
+    rows = np.empty((1, len(samples.vertices), 83), np.float32)
+    brightness_rows(
+        rows,
         samples.points(parameters.identity, parameters.expression),
-        samples.basis,
+        samples.lines,
         parameters.rotation,
         parameters.position,
         float(np.exp(parameters.log_focal)),
@@ -99,7 +101,8 @@ def test_normal_equations_are_those_of_finite_differences(samples, clip):
         gradient,
         weight,
         25,
-    )[0]
+    )
+    gram = rows[0].T @ rows[0]
     dense = jacobian.T @ jacobian
     scale = np.sqrt(np.outer(np.diag(dense), np.diag(dense)))
     assert np.abs((gram[:-1, :-1] - dense) / scale).max() < 1e-3
