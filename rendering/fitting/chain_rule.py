@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rendering.compiled import compiled
-from rendering.fitting.parameters import POSE, Float32, Float64
-
-
-def basis_lines(basis: Float32, expression: int) -> Float32:
-    """A basis (K, 3, E + S) laid out as rows of the Jacobian, 0 where no mode is: (K, 3, D + 1)."""
-    points, axes, modes = basis.shape
-    lines = np.zeros((points, axes, modes + POSE + 2), np.float32)
-    lines[:, :, :expression] = basis[:, :, :expression]
-    lines[:, :, expression + POSE : -2] = basis[:, :, expression:]
-    return lines
+from rendering.fitting.parameters import Float32, Float64
 
 
 @compiled
@@ -31,7 +22,7 @@ def fill_line(
         rotation: R, (3, 3).
         spin: R J with J the right Jacobian: d(R x) / d vector_j = spin_j x (R x).
         origin: of the head in camera space, (3,) m.
-        lines: how the head-space point moves, of basis_lines: (3, D + 1).
+        lines: how the head-space point moves, MovingPoints.lines of it: (3, D + 1).
         expression: E.
     """
     dx, dy, dz = slope

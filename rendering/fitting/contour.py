@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from rendering.compiled import compiled
 from rendering.face_mesh_points import JAW
 from rendering.face_model import FaceModel
-from rendering.fitting.chain_rule import basis_lines, fill_line
-from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters, chunks
+from rendering.fitting.chain_rule import fill_line
+from rendering.fitting.moving_points import MovingPoints, moving_points
+from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
 
 WEDGE_DEG = 7.0
@@ -37,14 +38,10 @@ class ContourModel:
     """MediaPipe ids, (J,)."""
     first: NDArray[np.int64]
     """Landmark j has the candidates first[j] .. first[j + 1], (J + 1,)."""
-    mean: Float64
-    """(C, 3) m."""
+    moving: MovingPoints
+    """C of them."""
     normals: Float64
     """Of the mean face, (C, 3)."""
-    basis: Float32
-    """(C, 3, E + S): expression modes, then identity modes."""
-    lines: Float32
-    """The same as rows of the Jacobian, (C, 3, D + 1)."""
     middle: Float64
     """The middle of the mean face, (3,) m."""
 
@@ -64,42 +61,59 @@ def contour_model(face_model: FaceModel, normals: Float32) -> ContourModel:
         near = (np.abs(turn) < np.radians(WEDGE_DEG)) & (radius > INNERMOST * np.hypot(*away))
         candidates.append(skin[near])
     chosen = np.concatenate([*candidates, np.zeros(0, np.int64)]).astype(np.int64)
-    modes = np.concatenate([face_model.expression_basis[:, chosen], face_model.identity_basis[:, chosen]])
-    basis = np.ascontiguousarray(modes.transpose(1, 2, 0))
     return ContourModel(
         ids=ids,
         first=np.concatenate([[0], np.cumsum([len(found) for found in candidates])]).astype(np.int64),
-        mean=face_model.mean[chosen].astype(np.float64),
+        moving=moving_points(
+            face_model.mean[chosen],
+            face_model.expression_basis[:, chosen],
+            face_model.identity_basis[:, chosen],
+        ),
         normals=normals[chosen].astype(np.float64),
-        basis=basis,
-        lines=basis_lines(basis, len(face_model.expression_basis)),
         middle=middle,
     )
 
 
 @compiled
 def _outermost(
-    pixels: Float64, first: NDArray[np.int64], target: Float64, middle: Float64
-) -> tuple[NDArray[np.int64], Float64]:
-    """The candidate of each landmark that reaches furthest out, and its direction: (J,), (J, 2)."""
-    count = len(target)
-    best = np.full(count, -1)
-    direction = np.zeros((count, 2))
-    for j in range(count):
-        dx, dy = target[j, 0] - middle[0], target[j, 1] - middle[1]
-        length = max(np.sqrt(dx * dx + dy * dy), 1e-9)
-        direction[j, 0], direction[j, 1] = dx / length, dy / length
-        reach = -1e30
-        for candidate in range(first[j], first[j + 1]):
-            out = pixels[candidate, 0] * direction[j, 0] + pixels[candidate, 1] * direction[j, 1]
-            if out > reach:
-                reach, best[j] = out, candidate
-    return best, direction
+    points: Float64, rotation: Float64, origin: Float64, first: int, last: int, direction: Float64
+) -> int:
+    """The candidate that reaches furthest in a direction of the image, -1 without candidates.
+
+    Args:
+        points: head-space candidates, (C, 3) m.
+        rotation: R, (3, 3).
+        origin: of the head in camera space, (3,) m.
+        first: of the landmark's candidates.
+        last: the one behind them.
+        direction: (2,).
+    """
+    # pixels . d = focal * (a . p + a0) / (b . p + b0), with a = R' (d, 0) and b = R' (0, 0, 1)
+    ax = direction[0] * rotation[0, 0] + direction[1] * rotation[1, 0]
+    ay = direction[0] * rotation[0, 1] + direction[1] * rotation[1, 1]
+    az = direction[0] * rotation[0, 2] + direction[1] * rotation[1, 2]
+    a0 = direction[0] * origin[0] + direction[1] * origin[1]
+    bx, by, bz, b0 = rotation[2, 0], rotation[2, 1], rotation[2, 2], origin[2]
+    best, reach = -1, -1e30
+    for candidate in range(first, last):
+        x, y, z = points[candidate]
+        out = (ax * x + ay * y + az * z + a0) / (bx * x + by * y + bz * z + b0)
+        if out > reach:
+            reach, best = out, candidate
+    return best
+
+
+@compiled
+def _away(target: Float64, middle: Float64) -> Float64:
+    """The unit vector from one pixel to another."""
+    x, y = target[0] - middle[0], target[1] - middle[1]
+    length = max(np.sqrt(x * x + y * y), 1e-9)
+    return np.array([x / length, y / length])
 
 
 @compiled
 def _fill_rows(
-    points: Float64, normals: Float64, middles: Float64, lines: Float32, first: NDArray[np.int64],
+    points: Float64, normals: Float64, middle: Float64, lines: Float32, first: NDArray[np.int64],
     targets: Float64, rotations: Float64, positions: Float64, presence: Float64, noise: Float64,
     view: Float64, expression: int,
 ) -> Float32:  # fmt: skip
@@ -111,28 +125,28 @@ def _fill_rows(
         rotation = rotation_matrix(rotations[frame])
         spin = rotation @ right_jacobian(rotations[frame])
         depth = np.exp(positions[frame, 2])
-        shift = depth * np.array([positions[frame, 0], positions[frame, 1], 1.0])
-        placed = points[frame] @ rotation.T + shift
-        pixels = focal * placed[:, :2] / placed[:, 2:3] + np.array([center_x, center_y])
-        middle = rotation @ middles[frame] + shift
-        middle_px = focal * middle[:2] / middle[2] + np.array([center_x, center_y])
-        best, direction = _outermost(pixels, first, targets[frame], middle_px)
+        origin = depth * np.array([positions[frame, 0], positions[frame, 1], 1.0])
+        placed = rotation @ middle + origin
+        middle_px = focal * placed[:2] / placed[2] + np.array([center_x, center_y])
         for j in range(count):
-            if best[j] < 0:
+            target = targets[frame, j]
+            d = _away(target, middle_px)
+            best = _outermost(points[frame], rotation, origin, first[j], first[j + 1], d)
+            if best < 0:
                 continue
-            point, d = placed[best[j]], direction[j]
-            facing = abs(np.sum((rotation @ normals[best[j]]) * point)) / np.sqrt(np.sum(point * point))
+            turned = rotation @ points[frame, best]
+            point = turned + origin
+            facing = abs(np.sum((rotation @ normals[best]) * point)) / np.sqrt(np.sum(point * point))
             if facing > noise[3]:
                 continue
-            error = (pixels[best[j], 0] - targets[frame, j, 0]) * d[0]
-            error += (pixels[best[j], 1] - targets[frame, j, 1]) * d[1]
+            error = (focal * point[0] / point[2] + center_x - target[0]) * d[0]
+            error += (focal * point[1] / point[2] + center_y - target[1]) * d[1]
             square = (error * noise[2] / noise[1]) ** 2
             root = np.sqrt(noise[0] * presence[frame] / (1.0 + square)) * noise[2]
             dx, dy = root * d[0] * focal / point[2], root * d[1] * focal / point[2]
             dz = -(dx * point[0] + dy * point[1]) / point[2]
-            turned = point - shift
             line = rows[frame, j]
-            fill_line(line, (dx, dy, dz), turned, rotation, spin, shift, lines[best[j]], expression)
+            fill_line(line, (dx, dy, dz), turned, rotation, spin, origin, lines[best], expression)
             line[-1] = root * error
     return rows
 
@@ -162,17 +176,13 @@ def add_contour(
         robust_scale: residuals beyond this many standard deviations lose weight (Cauchy).
         share: weight of each.
     """
-    modes = parameters.expression.shape[1]
-    neutral = model.mean + model.basis[:, :, modes:] @ parameters.identity
-    moves = model.basis[:, :, :modes].reshape(-1, modes).T
-    for part in chunks(len(targets)):
+    for part in chunks(len(targets), size=BLOCK):
         some = parameters.frames(part)
-        moved = (some.expression.astype(np.float32) @ moves).reshape(-1, *neutral.shape)
         rows = _fill_rows(
-            np.ascontiguousarray(neutral + moved),
+            model.moving.points(some.identity, some.expression),
             model.normals,
-            np.broadcast_to(model.middle, (len(moved), 3)).copy(),
-            model.lines,
+            model.middle,
+            model.moving.lines,
             model.first,
             targets[part],
             some.rotation,
@@ -180,6 +190,6 @@ def add_contour(
             presence[part],
             np.array([share, robust_scale, 1 / sigma_px, MOST_FACING]),
             np.array([np.exp(some.log_focal), *center]),
-            modes,
+            model.moving.expression_modes,
         )
         equations.add_rows(part, rows)

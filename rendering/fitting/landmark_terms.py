@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from rendering.compiled import compiled
 from rendering.face_model import FaceModel
-from rendering.fitting.chain_rule import basis_lines, fill_line
+from rendering.fitting.chain_rule import fill_line
 from rendering.fitting.contour import ContourModel, add_contour, contour_model
 from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
+from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrices, rotation_matrix
 from rendering.normals import vertex_normals
@@ -23,26 +24,13 @@ class LandmarkModel:
 
     ids: NDArray[np.int32]
     """MediaPipe ids, (L,)."""
-    mean: Float64
-    """(L, 3) m."""
-    basis: Float32
-    """(L, 3, E + S): expression modes, then identity modes."""
-    lines: Float32
-    """The same as rows of the Jacobian, (L, 3, D + 1)."""
+    moving: MovingPoints
     normals: Float64
     """Outward surface normals of the mean face, (L, 3)."""
     pairs: NDArray[np.int32]
     """Rows of upper and lower lid and lip points, (K, 2)."""
     contour: ContourModel
     """The jaw line, whose landmarks are not points of the skin."""
-    expression_modes: int
-
-    def points(self, parameters: Parameters) -> Float64:
-        """Head-space landmarks, (N, L, 3) m."""
-        modes = self.expression_modes
-        neutral = self.mean + self.basis[:, :, modes:] @ parameters.identity
-        moved = np.tensordot(parameters.expression, self.basis[:, :, :modes], axes=(1, 2))
-        return np.asarray(neutral + moved, dtype=np.float64)
 
 
 def landmark_model(face_model: FaceModel) -> LandmarkModel:
@@ -50,22 +38,20 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
     ids = used_landmarks(face_model.landmark_triangles)
     corners = face_model.triangles[face_model.landmark_triangles[ids]]
     weights = face_model.landmark_barycentrics[ids].astype(np.float64)
-    expression = len(face_model.expression_basis)
-    all_modes = np.concatenate([face_model.expression_basis, face_model.identity_basis])
-    basis = np.einsum("lk,mlkc->lcm", weights, all_modes[:, corners]).astype(np.float32, order="C")
     corner_points = face_model.mean[corners].astype(np.float64)
     normals = np.cross(corner_points[:, 1] - corner_points[:, 0], corner_points[:, 2] - corner_points[:, 0])
     row_of = {int(landmark): row for row, landmark in enumerate(ids)}
     pairs = [(row_of[a], row_of[b]) for a, b in LID_PAIRS + LIP_PAIRS if a in row_of and b in row_of]
+    expression, identity = (
+        np.einsum("lk,mlkc->mlc", weights, basis[:, corners]).astype(np.float32)
+        for basis in (face_model.expression_basis, face_model.identity_basis)
+    )
     return LandmarkModel(
         ids=ids,
-        mean=np.einsum("lk,lkc->lc", weights, corner_points),
-        basis=basis,
-        lines=basis_lines(basis, expression),
+        moving=moving_points(np.einsum("lk,lkc->lc", weights, corner_points), expression, identity),
         normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
         pairs=np.array(pairs, dtype=np.int32).reshape(-1, 2),
         contour=contour_model(face_model, vertex_normals(face_model.mean[None], face_model.triangles)[0]),
-        expression_modes=expression,
     )
 
 
@@ -170,7 +156,10 @@ def landmark_error(model: LandmarkModel, targets: LandmarkTargets, parameters: P
     total = 0.0
     for part in chunks(len(targets.points)):
         some = parameters.frames(part)
-        turned = np.matmul(model.points(some), rotation_matrices(some.rotation).transpose(0, 2, 1))
+        turned = np.matmul(
+            model.moving.points(some.identity, some.expression),
+            rotation_matrices(some.rotation).transpose(0, 2, 1),
+        )
         placed = turned + some.translation_m[:, None]
         pixels = np.exp(some.log_focal) * placed[..., :2] / placed[..., 2:] + targets.center
         seen = targets.presence[part] > 0
@@ -188,24 +177,24 @@ def add_landmarks(
     )
     view = np.array([np.exp(parameters.log_focal), *targets.center])
     robust = np.empty(targets.points.shape[:2], np.float32)
-    columns = model.lines.shape[2]
+    columns = model.moving.lines.shape[2]
     rows = np.empty((BLOCK, 2 * len(model.ids) + 2 * len(model.pairs), columns), np.float32)
     for part in chunks(len(robust), size=BLOCK):
         some = parameters.frames(part)
         filled = rows[: len(some.expression)]
         robust[part] = _fill_rows(
             filled,
-            model.points(some),
+            model.moving.points(some.identity, some.expression),
             targets.points[part],
             model.normals,
-            model.lines,
+            model.moving.lines,
             model.pairs,
             some.rotation,
             some.position,
             targets.presence[part],
             noise,
             view,
-            model.expression_modes,
+            model.moving.expression_modes,
         )
         equations.add_rows(part, filled)
     add_contour(

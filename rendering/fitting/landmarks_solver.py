@@ -52,7 +52,7 @@ def eye_distance_px(landmarks: Float32) -> float:
 def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings) -> Priors:
     """Prior weights for a clip of so many frames."""
     smoothness: Float64 = np.array(
-        [settings.expression_acceleration] * model.expression_modes
+        [settings.expression_acceleration] * model.moving.expression_modes
         + [settings.rotation_acceleration] * 3
         + [settings.shift_acceleration] * 2
         + [settings.distance_acceleration]

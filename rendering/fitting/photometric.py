@@ -71,7 +71,7 @@ def look(
     view = np.array([np.exp(parameters.log_focal), *center])
     for part in chunks(frames):
         some = parameters.frames(part)
-        points = samples.points(some.identity, some.expression)
+        points = samples.moving.points(some.identity, some.expression)
         brightness[part], gradient[part] = sample_frames(
             patches.images[part], points, some.rotation, some.position, view, placing(patches)
         )
@@ -104,7 +104,7 @@ class HeadNormals:
     def __init__(self, samples: SkinSamples, face_model: FaceModel, identity: Float64) -> None:
         neutral, basis = neutral_normals(samples, face_model, identity)
         self._neutral = neutral.astype(np.float32)
-        self._basis = np.ascontiguousarray(basis.reshape(-1, samples.expression_modes).T)
+        self._basis = np.ascontiguousarray(basis.reshape(-1, samples.moving.expression_modes).T)
 
     def at(self, expression: Float64) -> Float32:
         """In head space, (N, K, 3)."""
@@ -146,21 +146,21 @@ def add_brightness(
     """Add the brightness residuals of all frames."""
     residual = sighting.residual
     roots = robust_roots(sighting, residual, settings=settings)
-    rows = np.empty((BLOCK, len(samples.vertices), samples.lines.shape[2]), np.float32)
+    rows = np.empty((BLOCK, len(samples.vertices), samples.moving.lines.shape[2]), np.float32)
     for part in chunks(len(residual), size=BLOCK):
         some = parameters.frames(part)
         filled = rows[: len(some.expression)]
         brightness_rows(
             filled,
-            samples.points(some.identity, some.expression),
-            samples.lines,
+            samples.moving.points(some.identity, some.expression),
+            samples.moving.lines,
             some.rotation,
             some.position,
             float(np.exp(parameters.log_focal)),
             residual[part],
             sighting.gradient[part],
             roots[part],
-            samples.expression_modes,
+            samples.moving.expression_modes,
         )
         equations.add_rows(part, filled)
 
@@ -216,7 +216,7 @@ def skin_appearance(
     some = parameters.frames(patches.color_frames)
     weight = sighting.weight[patches.color_frames]
     harmonics = HeadNormals(samples, face_model, some.identity).harmonics(some)
-    points = samples.points(some.identity, some.expression)
+    points = samples.moving.points(some.identity, some.expression)
     view = np.array([np.exp(some.log_focal), *center])
     lighting, albedo = np.empty((9, 3)), np.empty((len(samples.vertices), 3))
     for channel in range(3):

@@ -19,15 +19,6 @@ from rendering.fitting.rotations import right_jacobian, rotation_matrix
 
 
 @compiled
-def _bilinear(image: NDArray[np.uint8], x: float, y: float) -> float:
-    column, row = int(x), int(y)
-    a, b = x - column, y - row
-    top = (1 - a) * image[row, column] + a * image[row, column + 1]
-    bottom = (1 - a) * image[row + 1, column] + a * image[row + 1, column + 1]
-    return float((1 - b) * top + b * bottom) / 255.0
-
-
-@compiled
 def sample_frames(
     images: NDArray[np.uint8], points: Float64, rotations: Float64, positions: Float64, view: Float64,
     placing: Float64,
@@ -50,6 +41,8 @@ def sample_frames(
     height, width = images.shape[1:]
     brightness = np.full((frames, count), np.nan, np.float32)
     gradient = np.zeros((frames, count, 2), np.float32)
+    unit = np.float32(1 / 255.0)
+    slope = np.float32(1 / (255.0 * 2 * placing[2]))
     for frame in range(frames):
         rotation = rotation_matrix(rotations[frame])
         depth = np.exp(positions[frame, 2])
@@ -63,14 +56,23 @@ def sample_frames(
             y = (py - placing[1]) / placing[2] - 0.5
             if not (1.0 <= x < width - 2.001 and 1.0 <= y < height - 2.001):
                 continue
-            image = images[frame]
-            brightness[frame, row] = _bilinear(image, x, y)
-            gradient[frame, row, 0] = (_bilinear(image, x + 1, y) - _bilinear(image, x - 1, y)) / (
-                2 * placing[2]
-            )
-            gradient[frame, row, 1] = (_bilinear(image, x, y + 1) - _bilinear(image, x, y - 1)) / (
-                2 * placing[2]
-            )
+            # five bilinear values, here and a pixel to either side, share twelve pixels and their weights
+            column, line = int(x), int(y)
+            right, lower = np.float32(x - column), np.float32(y - line)
+            left, upper = np.float32(1) - right, np.float32(1) - lower
+            image = images[frame, line - 1 : line + 3, column - 1 : column + 3]
+            before = upper * image[1, 0] + lower * image[2, 0]
+            first = upper * image[1, 1] + lower * image[2, 1]
+            second = upper * image[1, 2] + lower * image[2, 2]
+            behind = upper * image[1, 3] + lower * image[2, 3]
+            rise = upper * (image[2, 1] * left + image[2, 2] * right)
+            rise += lower * (image[3, 1] * left + image[3, 2] * right)
+            rise -= upper * (image[0, 1] * left + image[0, 2] * right)
+            rise -= lower * (image[1, 1] * left + image[1, 2] * right)
+            brightness[frame, row] = unit * (left * first + right * second)
+            run = left * (second - before) + right * (behind - first)
+            gradient[frame, row, 0] = run * slope
+            gradient[frame, row, 1] = rise * slope
     return brightness, gradient
 
 
@@ -84,7 +86,7 @@ def brightness_rows(
     Args:
         rows: (n, K, D + 1).
         points: head-space samples, (n, K, 3) m.
-        lines: (K, 3, D + 1), of basis_lines.
+        lines: MovingPoints.lines, (K, 3, D + 1).
         rotations: rotation vectors, (n, 3).
         positions: x/z, y/z, log z, (n, 3).
         focal: crop px.

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from rendering.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 from rendering.face_model import FaceModel
-from rendering.fitting.chain_rule import basis_lines
+from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import Float32, Float64
 
 MOVING_PARTS = LEFT_EYE + RIGHT_EYE + LIPS_OUTER
@@ -22,24 +22,11 @@ class SkinSamples:
 
     vertices: NDArray[np.int32]
     """Vertex ids, (K,)."""
-    mean: Float64
-    """(K, 3) m."""
-    basis: Float32
-    """(K, 3, E + S): expression modes, then identity modes."""
-    lines: Float32
-    """The same as rows of the Jacobian, (K, 3, D + 1)."""
+    moving: MovingPoints
     triangles: NDArray[np.int32]
     """Triangles around the samples, (T, 3)."""
     incidence: csr_matrix
     """(K, T): 1 where a triangle touches a sample."""
-    expression_modes: int
-
-    def points(self, identity: Float64, expression: Float64) -> Float64:
-        """Head-space positions, (N, K, 3) m."""
-        modes = self.expression_modes
-        neutral = self.mean + self.basis[:, :, modes:] @ identity
-        moved = expression.astype(np.float32) @ self.basis[:, :, :modes].reshape(-1, modes).T
-        return np.ascontiguousarray(neutral + moved.reshape(-1, *self.mean.shape))
 
 
 def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> SkinSamples:
@@ -60,16 +47,15 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
     touching = np.isin(face_model.triangles, chosen).any(axis=1)
     triangles = face_model.triangles[touching]
     rows, columns = _incidence(chosen, triangles)
-    modes = np.concatenate([face_model.expression_basis[:, chosen], face_model.identity_basis[:, chosen]])
-    basis = np.ascontiguousarray(modes.transpose(1, 2, 0))
     return SkinSamples(
         vertices=chosen.astype(np.int32),
-        mean=face_model.mean[chosen].astype(np.float64),
-        basis=basis,
-        lines=basis_lines(basis, len(face_model.expression_basis)),
+        moving=moving_points(
+            face_model.mean[chosen],
+            face_model.expression_basis[:, chosen],
+            face_model.identity_basis[:, chosen],
+        ),
         triangles=triangles,
         incidence=csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(chosen), len(triangles))),
-        expression_modes=len(face_model.expression_basis),
     )
 
 

@@ -48,12 +48,12 @@ def start_parameters(
     pose = np.empty((len(points), 6))
     misfit = np.empty(len(points))
     for frame, target in enumerate(points):
-        scale, matrix, shift = _similarity(model.mean, target)
+        scale, matrix, shift = _similarity(model.moving.mean, target)
         pose[frame, :3] = rotation_vector(matrix)
         # weak perspective: scale = focal / z
         pose[frame, 3:5] = (shift[:2] - center) / focal_px
         pose[frame, 5] = np.log(focal_px / scale)
-        misfit[frame] = np.std(target - scale * model.mean @ matrix.T - shift) / scale
+        misfit[frame] = np.std(target - scale * model.moving.mean @ matrix.T - shift) / scale
     wild = (presence == 0) | (misfit > MOST_MISFIT * np.median(misfit))
     wild |= np.abs(pose[:, 5] - np.median(pose[:, 5])) > MOST_LOG_DISTANCE
     good = np.flatnonzero(~wild)
@@ -61,7 +61,7 @@ def start_parameters(
         pose[wild, column] = np.interp(np.flatnonzero(wild), good, pose[good, column])
     return Parameters(
         identity=np.zeros(identity_modes),
-        expression=np.zeros((len(points), model.expression_modes)),
+        expression=np.zeros((len(points), model.moving.expression_modes)),
         rotation=pose[:, :3].copy(),
         position=pose[:, 3:].copy(),
         log_focal=float(np.log(focal_px)),

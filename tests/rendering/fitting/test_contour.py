@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rendering.fitting.contour import _outermost, add_contour, contour_model
+from rendering.fitting.contour import add_contour, contour_model
 from rendering.fitting.parameters import NormalEquations
 from rendering.fitting.rotations import rotation_matrix
 from rendering.normals import vertex_normals
-from tests.rendering.fitting.toy_face import CAMERA, posed_vertices
+from tests.rendering.fitting.toy_face import CAMERA, head_points, posed_vertices
 
 CENTER = (CAMERA.center_x_px, CAMERA.center_y_px)
 
@@ -16,7 +16,7 @@ CENTER = (CAMERA.center_x_px, CAMERA.center_y_px)
 def model(face_model):
     # the toy face is a shallow relief: let its rim count as an outline
     found = contour_model(face_model, vertex_normals(face_model.mean[None], face_model.triangles)[0])
-    return replace(found, normals=np.tile([1.0, 0.0, 0.0], (len(found.mean), 1)))
+    return replace(found, normals=np.tile([1.0, 0.0, 0.0], (len(found.moving.mean), 1)))
 
 
 def equations_for(model, parameters, targets):
@@ -43,7 +43,7 @@ def one(clip):
 def test_every_jaw_landmark_has_candidates_near_its_direction(model):
     assert len(model.ids) == 13
     assert (np.diff(model.first) > 3).all()
-    assert len(model.mean) == model.first[-1]
+    assert len(model.moving.mean) == model.first[-1]
 
 
 def test_gradient_pulls_the_outline_towards_the_landmarks(model, face_model, one):
@@ -62,23 +62,22 @@ def test_normal_equations_are_those_of_finite_differences(model, face_model, one
     targets = CAMERA.project(face_model.mean[model.first[:-1]][None] + [0, 0, 0.7]) + random.normal(
         scale=5, size=(1, len(model.ids), 2)
     )
-    shape = model.mean + model.basis[:, :, 25:] @ one.identity
 
     def pixels(parameters, head):
         turned = head @ rotation_matrix(parameters.rotation[0]).T + parameters.translation_m[0]
         return np.exp(parameters.log_focal) * turned[:, :2] / turned[:, 2:] + CENTER
 
-    head = shape + model.basis[:, :, :25] @ one.expression[0]
-    middle = pixels(one, model.middle[None])[0]
-    best, direction = _outermost(pixels(one, head), model.first, targets[0], middle)
+    direction = targets[0] - pixels(one, model.middle[None])[0]
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    seen = pixels(one, head_points(model.moving, one)[0])
+    best = [
+        first + np.argmax(seen[first:last] @ outwards)
+        for first, last, outwards in zip(model.first, model.first[1:], direction, strict=False)
+    ]
 
     def residual(step):
         moved = one.moved(step[None, :31], step[31:])
-        head = (
-            model.mean
-            + model.basis[:, :, 25:] @ moved.identity
-            + model.basis[:, :, :25] @ moved.expression[0]
-        )
+        head = head_points(model.moving, moved)[0]
         return ((pixels(moved, head[best]) - targets[0]) * direction).sum(axis=1) / 2.0
 
     jacobian = np.stack([(residual(s) - residual(-s)) / 2e-6 for s in np.eye(82) * 1e-6], axis=1)
@@ -91,7 +90,7 @@ def test_normal_equations_are_those_of_finite_differences(model, face_model, one
 
 
 def test_vertices_that_face_the_camera_are_no_outline(model, one, face_model):
-    facing = replace(model, normals=np.tile([0.0, 0.0, -1.0], (len(model.mean), 1)))
+    facing = replace(model, normals=np.tile([0.0, 0.0, -1.0], (len(model.moving.mean), 1)))
     frontal = replace(one, rotation=np.zeros((1, 3)))
     targets = np.full((1, len(model.ids), 2), 300.0)
     assert not equations_for(facing, frontal, targets).frame.any()

@@ -8,7 +8,7 @@ from rendering.fitting.landmarks_solver import landmark_targets
 from rendering.fitting.parameters import NormalEquations, Parameters
 from rendering.fitting.rotations import rotation_matrix
 from rendering.fitting.settings import LandmarkSettings
-from tests.rendering.fitting.toy_face import CAMERA
+from tests.rendering.fitting.toy_face import CAMERA, head_points
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def targets(model, clip):
 
 def residuals(model, targets, parameters, frame, weights):
     """The same residuals, written plainly."""
-    turned = model.points(parameters)[frame] @ rotation_matrix(parameters.rotation[frame]).T
+    turned = head_points(model.moving, parameters)[frame] @ rotation_matrix(parameters.rotation[frame]).T
     depth, focal = np.exp(parameters.position[frame, 2]), np.exp(parameters.log_focal)
     z = turned[:, 2] + depth
     error = np.stack(
@@ -90,8 +90,8 @@ def test_landmarks_turned_away_lose_weight(model, targets, clip):
         clip.parameters.frames(np.array([4, 7])), rotation=np.array([[0.0, 0.8, 0.0], [0.0, 0.0, 0.0]])
     )
     weights = add_landmarks(NormalEquations.zeros(turned), model, targets, turned)
-    side = np.argmax(model.mean[:, 0])
-    assert min(weights[0, side], weights[0, np.argmin(model.mean[:, 0])]) < 0.5 * weights[1, side]
+    side = np.argmax(model.moving.mean[:, 0])
+    assert min(weights[0, side], weights[0, np.argmin(model.moving.mean[:, 0])]) < 0.5 * weights[1, side]
 
 
 def test_absent_frames_say_nothing(model, targets, clip):

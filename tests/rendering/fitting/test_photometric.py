@@ -14,7 +14,7 @@ from rendering.fitting.skin_samples import skin_samples
 from rendering.fitting.start import start_parameters
 from rendering.fitting.visibility import visible_samples
 from rendering.shading import directional_light, render_image, shade_vertices
-from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks
+from tests.rendering.fitting.toy_face import CAMERA, head_points, posed_vertices, seen_landmarks
 
 CENTER = (CAMERA.center_x_px, CAMERA.center_y_px)
 SETTINGS = PhotometricSettings(samples=250, iterations=4)
@@ -80,7 +80,7 @@ def test_normal_equations_are_those_of_finite_differences(samples, clip):
 
     def brightness(step):
         moved = parameters.moved(step[None, :31], step[31:])
-        points = samples.points(moved.identity, moved.expression)[0]
+        points = head_points(samples.moving, moved)[0]
         z = np.exp(moved.position[0, 2])
         shift = np.array([moved.position[0, 0] * z, moved.position[0, 1] * z, z])
         placed = points @ rotation_matrix(moved.rotation[0]).T + shift
@@ -92,8 +92,8 @@ def test_normal_equations_are_those_of_finite_differences(samples, clip):
     rows = np.empty((1, len(samples.vertices), 83), np.float32)
     brightness_rows(
         rows,
-        samples.points(parameters.identity, parameters.expression),
-        samples.lines,
+        samples.moving.points(parameters.identity, parameters.expression),
+        samples.moving.lines,
         parameters.rotation,
         parameters.position,
         float(np.exp(parameters.log_focal)),
@@ -162,7 +162,7 @@ def test_samples_keep_clear_of_lids_and_lips(face_model):
     lips = face_model.landmark_points(face_model.mean[None])[0][[0, 17, 61, 291]]
 
     def nearest(chosen):
-        return np.linalg.norm(chosen.mean[:, None] - lips[None], axis=2).min()
+        return np.linalg.norm(chosen.moving.mean[:, None] - lips[None], axis=2).min()
 
     assert nearest(clear) > 0.01 > nearest(close)
     assert 200 < len(clear.vertices) <= 300

@@ -18,6 +18,7 @@ from rendering.face_mesh_points import (
     RIGHT_EYE,
 )
 from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, FaceModel
+from rendering.fitting.moving_points import MovingPoints
 from rendering.fitting.parameters import Parameters
 from rendering.fitting.rotations import rotation_matrices
 
@@ -152,3 +153,10 @@ def seen_landmarks(face_model: FaceModel, parameters: Parameters) -> NDArray[np.
     origin = parameters.translation_m[:, None, 2]
     relative = (points[..., 2] - origin) * CAMERA.focal_x_px / origin
     return np.concatenate([CAMERA.project(points), relative[..., None]], axis=-1).astype(np.float32)
+
+
+def head_points(moving: MovingPoints, parameters: Parameters) -> NDArray[np.float64]:
+    """Head-space positions in double precision, for finite differences: (N, K, 3) m."""
+    moved = parameters.identity @ moving.identity.astype(np.float64)
+    moved = moved + parameters.expression @ moving.expression.astype(np.float64)
+    return np.asarray(moving.mean + moved.reshape(-1, *moving.mean.shape))
