@@ -71,7 +71,6 @@ class ClipFitter:
         )
         sighting = look(
             self.samples,
-            self.face_model,
             patches,
             parameters,
             center=targets.center,
@@ -94,9 +93,7 @@ class ClipFitter:
         appearance, inlier = None, None
         if self.samples is not None and patches is not None and sighting is not None:
             center = (camera.center_x_px, camera.center_y_px)
-            appearance = skin_appearance(
-                self.samples, self.face_model, patches, parameters, center=center, sighting=sighting
-            )
+            appearance = skin_appearance(self.samples, patches, parameters, center=center, sighting=sighting)
             inlier = vertex_inliers(
                 self.face_model,
                 patches,

@@ -19,7 +19,7 @@ from rendering.face_mesh_points import JAW
 from rendering.face_model import FaceModel
 from rendering.fitting.chain_rule import fill_line
 from rendering.fitting.moving_points import MovingPoints, moving_points
-from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
+from rendering.fitting.parameters import Float32, Float64, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
 
 WEDGE_DEG = 7.0
@@ -151,8 +151,7 @@ def _fill_rows(
     return rows
 
 
-def add_contour(
-    equations: NormalEquations,
+def contour_rows(
     model: ContourModel,
     parameters: Parameters,
     *,
@@ -162,11 +161,10 @@ def add_contour(
     sigma_px: float,
     robust_scale: float,
     share: float,
-) -> None:
-    """Add the jaw line's residuals.
+) -> Float32:
+    """Weighted rows of the jaw line's Jacobian with the residual last, (N, J, D + 1).
 
     Args:
-        equations: to add to.
         model: candidates.
         parameters: where to linearise.
         targets: jaw landmarks, (N, J, 2) px.
@@ -176,9 +174,10 @@ def add_contour(
         robust_scale: residuals beyond this many standard deviations lose weight (Cauchy).
         share: weight of each.
     """
-    for part in chunks(len(targets), size=BLOCK):
+    rows = np.empty((*targets.shape[:2], model.moving.lines.shape[2]), np.float32)
+    for part in chunks(len(targets)):
         some = parameters.frames(part)
-        rows = _fill_rows(
+        rows[part] = _fill_rows(
             model.moving.points(some.identity, some.expression),
             model.normals,
             model.middle,
@@ -192,4 +191,4 @@ def add_contour(
             np.array([np.exp(some.log_focal), *center]),
             model.moving.expression_modes,
         )
-        equations.add_rows(part, rows)
+    return rows

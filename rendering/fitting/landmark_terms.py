@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rendering.compiled import compiled
 from rendering.face_model import FaceModel
 from rendering.fitting.chain_rule import fill_line
-from rendering.fitting.contour import ContourModel, add_contour, contour_model
+from rendering.fitting.contour import ContourModel, contour_model, contour_rows
 from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmarks
 from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
@@ -117,7 +117,7 @@ def _fill_rows(
     pairs: NDArray[np.int32], rotations: Float64, positions: Float64, presence: Float64, noise: Float64,
     view: Float64, expression: int,
 ) -> Float64:  # fmt: skip
-    """Fill weighted rows of J with the residual last, (n, 2 L + 2 K, D + 1); returns the robust weights."""
+    """Fill the first 2 L + 2 K weighted rows of J, (n, rows, D + 1), residual last; give robust weights."""
     focal = view[0]
     frames, landmarks, _ = points.shape
     weights = np.empty((frames, landmarks))
@@ -177,8 +177,18 @@ def add_landmarks(
     )
     view = np.array([np.exp(parameters.log_focal), *targets.center])
     robust = np.empty(targets.points.shape[:2], np.float32)
-    columns = model.moving.lines.shape[2]
-    rows = np.empty((BLOCK, 2 * len(model.ids) + 2 * len(model.pairs), columns), np.float32)
+    outline = contour_rows(
+        model.contour,
+        parameters,
+        targets=targets.jaw,
+        presence=targets.presence,
+        center=targets.center,
+        sigma_px=targets.contour_sigma_px,
+        robust_scale=targets.robust_scale,
+        share=targets.share,
+    )
+    own = 2 * len(model.ids) + 2 * len(model.pairs)
+    rows = np.empty((BLOCK, own + outline.shape[1], outline.shape[2]), np.float32)
     for part in chunks(len(robust), size=BLOCK):
         some = parameters.frames(part)
         filled = rows[: len(some.expression)]
@@ -196,16 +206,6 @@ def add_landmarks(
             view,
             model.moving.expression_modes,
         )
+        filled[:, own:] = outline[part]
         equations.add_rows(part, filled)
-    add_contour(
-        equations,
-        model.contour,
-        parameters,
-        targets=targets.jaw,
-        presence=targets.presence,
-        center=targets.center,
-        sigma_px=targets.contour_sigma_px,
-        robust_scale=targets.robust_scale,
-        share=targets.share,
-    )
     return robust

@@ -55,7 +55,6 @@ class Sighting:
 
 def look(
     samples: SkinSamples,
-    face_model: FaceModel,
     patches: Patches,
     parameters: Parameters,
     *,
@@ -67,7 +66,7 @@ def look(
     frames, count = len(parameters.expression), len(samples.vertices)
     brightness, weight = np.empty((2, frames, count), np.float32)
     gradient = np.empty((frames, count, 2), np.float32)
-    normals = HeadNormals(samples, face_model, parameters.identity)
+    normals = HeadNormals(samples, parameters.identity)
     view = np.array([np.exp(parameters.log_focal), *center])
     for part in chunks(frames):
         some = parameters.frames(part)
@@ -101,9 +100,8 @@ def look(
 class HeadNormals:
     """Unit normals of the samples, linear in the expression around the neutral face."""
 
-    def __init__(self, samples: SkinSamples, face_model: FaceModel, identity: Float64) -> None:
-        neutral, basis = neutral_normals(samples, face_model, identity)
-        self._neutral = neutral.astype(np.float32)
+    def __init__(self, samples: SkinSamples, identity: Float64) -> None:
+        self._neutral, basis = neutral_normals(samples, identity)
         self._basis = np.ascontiguousarray(basis.reshape(-1, samples.moving.expression_modes).T)
 
     def at(self, expression: Float64) -> Float32:
@@ -187,7 +185,6 @@ def refine(
     for remaining in reversed(range(settings.iterations)):
         sighting = look(
             samples,
-            face_model,
             patches,
             parameters,
             center=targets.center,
@@ -205,7 +202,6 @@ def refine(
 
 def skin_appearance(
     samples: SkinSamples,
-    face_model: FaceModel,
     patches: Patches,
     parameters: Parameters,
     *,
@@ -215,7 +211,7 @@ def skin_appearance(
     """Light and albedo in colour, from the patches that kept their colour."""
     some = parameters.frames(patches.color_frames)
     weight = sighting.weight[patches.color_frames]
-    harmonics = HeadNormals(samples, face_model, some.identity).harmonics(some)
+    harmonics = HeadNormals(samples, some.identity).harmonics(some)
     points = samples.moving.points(some.identity, some.expression)
     view = np.array([np.exp(some.log_focal), *center])
     lighting, albedo = np.empty((9, 3)), np.empty((len(samples.vertices), 3))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from rendering.compiled import compiled
 from rendering.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 from rendering.face_model import FaceModel
 from rendering.fitting.moving_points import MovingPoints, moving_points
@@ -17,14 +18,26 @@ MOVING_PARTS = LEFT_EYE + RIGHT_EYE + LIPS_OUTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FacetEdges:
+    """Two edges of each of T triangles, from its first corner to its second and third."""
+
+    mean: Float32
+    """(2, T, 3) m."""
+    expression: Float32
+    """(2, T, 3, E)."""
+    identity: Float32
+    """(S, 2 T 3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SkinSamples:
     """K skin vertices, and how their positions and normals move with the coefficients."""
 
     vertices: NDArray[np.int32]
     """Vertex ids, (K,)."""
     moving: MovingPoints
-    triangles: NDArray[np.int32]
-    """Triangles around the samples, (T, 3)."""
+    edges: FacetEdges
+    """Of the T triangles around the samples."""
     incidence: csr_matrix
     """(K, T): 1 where a triangle touches a sample."""
 
@@ -54,7 +67,7 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
             face_model.expression_basis[:, chosen],
             face_model.identity_basis[:, chosen],
         ),
-        triangles=triangles,
+        edges=_facet_edges(face_model, triangles),
         incidence=csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(chosen), len(triangles))),
     )
 
@@ -79,24 +92,56 @@ def _spread(points: Float32, count: int) -> NDArray[np.intp]:
     return chosen
 
 
-def neutral_normals(
-    samples: SkinSamples, face_model: FaceModel, identity: Float64
-) -> tuple[Float64, Float32]:
+def _facet_edges(face_model: FaceModel, triangles: NDArray[np.int32]) -> FacetEdges:
+    def edges(points: Float32) -> Float32:
+        corners = points[..., triangles, :]
+        return np.stack([corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :]])
+
+    modes = len(face_model.identity_basis)
+    return FacetEdges(
+        mean=edges(face_model.mean),
+        expression=np.ascontiguousarray(edges(face_model.expression_basis).transpose(0, 2, 3, 1)),
+        identity=edges(face_model.identity_basis).swapaxes(0, 1).reshape(modes, -1),
+    )
+
+
+@compiled
+def _sum_normals(
+    edges: Float32, moves: Float32, first: NDArray[np.int32], touching: NDArray[np.int32]
+) -> tuple[Float32, Float32]:
+    """Sums of area vectors a x b and of their derivatives a' x b + a x b' around samples: (K, 3), (K, 3, E).
+
+    Args:
+        edges: (2, T, 3).
+        moves: their derivatives, (2, T, 3, E).
+        first: sample k touches the triangles touching[first[k] : first[k + 1]].
+        touching: triangles.
+    """
+    sums = np.zeros((len(first) - 1, 3), np.float32)
+    sum_moves = np.zeros((len(first) - 1, 3, moves.shape[3]), np.float32)
+    for sample in range(len(sums)):
+        for triangle in touching[first[sample] : first[sample + 1]]:
+            a, b = edges[0, triangle], edges[1, triangle]
+            a_moves, b_moves = moves[0, triangle], moves[1, triangle]
+            for axis in range(3):
+                i, j = (axis + 1) % 3, (axis + 2) % 3
+                sums[sample, axis] += a[i] * b[j] - a[j] * b[i]
+                out = sum_moves[sample, axis]
+                for mode in range(len(out)):
+                    turned = a_moves[i, mode] * b[j] - a_moves[j, mode] * b[i]
+                    out[mode] += turned + a[i] * b_moves[j, mode] - a[j] * b_moves[i, mode]
+    return sums, sum_moves
+
+
+def neutral_normals(samples: SkinSamples, identity: Float64) -> tuple[Float32, Float32]:
     """Area-weighted normals of the neutral face at the samples, and their derivative.
 
     Returns:
         normals: unit, (K, 3).
         basis: d normal / d expression at zero expression, before renormalising, (K, 3, E).
     """
-    neutral = face_model.mean + np.tensordot(identity, face_model.identity_basis, axes=1)
-    corners = neutral[samples.triangles].astype(np.float32)
-    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    moves = face_model.expression_basis[:, samples.triangles]
-    first_moves, second_moves = moves[:, :, 1] - moves[:, :, 0], moves[:, :, 2] - moves[:, :, 0]
-    areas = np.cross(first, second)
-    area_moves = np.cross(first_moves, second) + np.cross(first, second_moves)
-    sums = samples.incidence @ areas
-    sum_moves = samples.incidence @ area_moves.transpose(1, 2, 0).reshape(len(areas), -1)
+    edges = samples.edges
+    neutral = edges.mean + (identity.astype(np.float32) @ edges.identity).reshape(edges.mean.shape)
+    sums, moves = _sum_normals(neutral, edges.expression, samples.incidence.indptr, samples.incidence.indices)
     length = np.linalg.norm(sums, axis=1, keepdims=True)
-    basis = sum_moves.reshape(len(sums), 3, -1) / length[:, :, None]
-    return sums / length, np.asarray(basis, dtype=np.float32)
+    return sums / length, moves / length[:, :, None]

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rendering.fitting.contour import add_contour, contour_model
+from rendering.fitting.contour import contour_model, contour_rows
 from rendering.fitting.parameters import NormalEquations
 from rendering.fitting.rotations import rotation_matrix
 from rendering.normals import vertex_normals
@@ -21,8 +21,7 @@ def model(face_model):
 
 def equations_for(model, parameters, targets):
     equations = NormalEquations.zeros(parameters)
-    add_contour(
-        equations,
+    rows = contour_rows(
         model,
         parameters,
         targets=targets,
@@ -32,6 +31,7 @@ def equations_for(model, parameters, targets):
         robust_scale=1e9,
         share=1.0,
     )
+    equations.add_rows(slice(None), rows)
     return equations
 
 

@@ -59,7 +59,7 @@ def patches(face_model, clip):
 
 def sighting(samples, face_model, patches, parameters):
     unhidden = visible_samples(face_model, samples.vertices, parameters)
-    return look(samples, face_model, patches, parameters, center=CENTER, unhidden=unhidden, settings=SETTINGS)
+    return look(samples, patches, parameters, center=CENTER, unhidden=unhidden, settings=SETTINGS)
 
 
 def test_the_true_parameters_explain_the_pictures(samples, face_model, patches, clip):
@@ -149,7 +149,7 @@ def test_samples_behind_the_nose_are_hidden(samples, face_model, clip):
 
 def test_appearance_finds_the_lamp_and_the_colour(samples, face_model, patches, clip):
     seen = sighting(samples, face_model, patches, clip.parameters)
-    look_of = skin_appearance(samples, face_model, patches, clip.parameters, center=CENTER, sighting=seen)
+    look_of = skin_appearance(samples, patches, clip.parameters, center=CENTER, sighting=seen)
     y, z, x = look_of.lighting[1:4].mean(axis=1)
     assert np.dot([x, y, z], LIGHT) / np.linalg.norm([x, y, z]) > 0.8
     red, green, blue = look_of.lighting[0]
