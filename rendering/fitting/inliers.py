@@ -78,7 +78,7 @@ def _log_ratios(
     seen = visible_samples(face_model, skin, some) & (facing > LEAST_FACING)
     turned = np.matmul(normals, rotation_matrices(some.rotation).transpose(0, 2, 1).astype(np.float32))
     expected = np.maximum(sh_basis(turned) @ lighting, 1e-2)
-    points = vertices[:, skin].astype(np.float64)
+    points = np.ascontiguousarray(vertices[:, skin], dtype=np.float64)
     view = np.array([np.exp(some.log_focal), *center])
     ratios = np.empty(expected.shape)
     for channel in range(3):

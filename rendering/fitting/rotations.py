@@ -49,6 +49,10 @@ def rotation_vector(matrix: Float64) -> Float64:
     return np.asarray(twist / 2 if sine < 1e-9 else twist * (angle / (2 * sine)))
 
 
+@compiled
 def rotation_matrices(vectors: Float64) -> Float64:
     """Rodrigues' formula for each row: (N, 3) rad -> (N, 3, 3)."""
-    return np.stack([rotation_matrix(np.asarray(vector, np.float64)) for vector in vectors])
+    matrices = np.empty((len(vectors), 3, 3))
+    for row in range(len(vectors)):
+        matrices[row] = rotation_matrix(vectors[row])
+    return matrices
