@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import cast
 
 import numpy as np
@@ -90,12 +91,17 @@ def whole_frames(samples: NDArray[np.int16]) -> int:
 def spans(frames: int, windows: WindowSettings) -> Iterator[tuple[int, int, int, int]]:
     """Windows over a clip and the frames each one answers for: (first, end, keep first, keep end).
 
-    All windows are equally long, the last one ends with the clip; kept frames lie at least
-    context_frames from a window's inner ends and cover the clip without overlap.
+    As few windows as window_frames allows, equally long and no longer than the clip needs, the last one
+    ending with it; kept frames lie at least context_frames from a window's inner ends and cover the clip
+    without overlap.
     """
-    length, context = windows.window_frames, windows.context_frames
-    if length <= 2 * context:
-        raise ValueError(f"window_frames is {length}, need more than 2 x context_frames = {2 * context}")
+    context, own = windows.context_frames, windows.window_frames - 2 * windows.context_frames
+    if own <= 0:
+        raise ValueError(
+            f"window_frames is {windows.window_frames}, need more than 2 x context_frames = {2 * context}"
+        )
+    count = max(ceil((frames - 2 * context) / own), 1)
+    length = ceil((frames + 2 * context * (count - 1)) / count)
     done = 0
     while done < frames:
         first = max(min(done - context, frames - length), 0)

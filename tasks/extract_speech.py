@@ -58,7 +58,7 @@ def _untrained(size: UntrainedSize) -> Wav2Vec2Model:
 
 STAGE = Stage(
     name="speech",
-    version=1,
+    version=2,
     run=run,  # type: ignore[arg-type]
     settings_type=SpeechSettings,
     tools=("torch", "transformers", "numpy"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 import pytest
 import torch
@@ -96,13 +98,22 @@ def test_windows_cover_every_frame_once_with_context(frames: int, length: int, c
             list(spans(frames, windows))
         return
     done = 0
-    for first, end, keep_first, keep_end in spans(frames, windows):
+    windows_of_clip = list(spans(frames, windows))
+    lengths = {end - first for first, end, _, _ in windows_of_clip}
+    assert len(lengths) == 1
+    assert lengths.pop() <= min(length, frames)
+    assert len(windows_of_clip) == max(ceil((frames - 2 * context) / (length - 2 * context)), 1)
+    for first, end, keep_first, keep_end in windows_of_clip:
         assert keep_first == done < keep_end <= end <= frames
-        assert end - first == min(length, frames)
         assert first == 0 or keep_first - first >= context
         assert end == frames or end - keep_end >= context
         done = keep_end
     assert done == frames
+
+
+def test_windows_overlap_no_more_than_their_context() -> None:
+    lengths = [end - first for first, end, _, _ in spans(1500, WINDOWS)]
+    assert sum(lengths) < 1500 + (len(lengths) - 1) * 2 * WINDOWS.context_frames + len(lengths)
 
 
 def test_windows_change_little(network: Wav2Vec2Model) -> None:
