@@ -124,14 +124,8 @@ def autoencoder(size: Size) -> AutoencoderKL:
 
 @torch.no_grad()
 def encoded(vae: AutoencoderKL, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Latents of RGB, depth and reference, one picture more than the other side has.
-
-    One after the other: on CPU a batch through the VAE takes longer than its pictures do.
-    """
-    return {
-        name: torch.cat([encode(vae, one) for one in torch.split(tensor, 1)])
-        for name, tensor in batch.items()
-    }
+    """Latents of RGB, depth and reference, one picture more than the other side has."""
+    return {name: encode(vae, tensor) for name, tensor in batch.items()}
 
 
 def pictures(size: Size) -> Tensor:

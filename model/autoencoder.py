@@ -17,6 +17,8 @@ from model.depth_code import as_picture
 from model.pictures import Pictures
 
 LATENT_CHANNELS = 4
+CPU_PASS_PIXELS = 256 * 256
+"""Most pixels of several pictures in one pass through the VAE on a CPU."""
 
 
 class AutoencoderSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -81,12 +83,16 @@ def small_autoencoder(size: AutoencoderSize) -> AutoencoderKL:
 
 def encode(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Latents (B, 4, h, w) of pictures (B, 3, H, W) in [-1, 1]: the posterior's mean, scaled."""
-    return cast(Tensor, vae.encode(pictures).latent_dist.mean * cast(Any, vae.config).scaling_factor)
+    means = [vae.encode(some).latent_dist.mean for some in _passes(pictures, factor=1)]
+    return torch.cat(means).contiguous() * float(cast(Any, vae.config).scaling_factor)
 
 
 def decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Pictures (B, 3, H, W), about [-1, 1], of scaled latents (B, 4, h, w)."""
-    return cast(Tensor, vae.decode(latents / cast(Any, vae.config).scaling_factor).sample)
+    config = cast(Any, vae.config)
+    factor = 2 ** (len(config.block_out_channels) - 1)
+    unscaled = latents / config.scaling_factor
+    return torch.cat([vae.decode(some).sample for some in _passes(unscaled, factor=factor)]).contiguous()
 
 
 def autoencoder_loss(
@@ -120,6 +126,19 @@ def fit_scaling_factor(vae: AutoencoderKL, latents: Tensor) -> float:
     factor = 1 / latents.double().std().item()
     vae.register_to_config(scaling_factor=factor)
     return factor
+
+
+def _passes(batch: Tensor, *, factor: int) -> tuple[Tensor, ...]:
+    """The batch (B, C, H, W) in passes through the VAE, by which a CPU takes less time; else in one.
+
+    There the finest level's maps should stay in the cache, and convolutions of few channels are quicker with
+    channels last. `factor`: how much larger pictures are than H and W.
+    """
+    if batch.device.type != "cpu":
+        return (batch,)
+    pixels = batch.shape[2] * batch.shape[3] * factor**2
+    ordered = batch.contiguous(memory_format=torch.channels_last)
+    return torch.split(ordered, max(1, CPU_PASS_PIXELS // pixels))
 
 
 def _edges(error: Tensor) -> Tensor:

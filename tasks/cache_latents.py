@@ -66,7 +66,7 @@ def _latents(vae: AutoencoderKL, pictures: Pictures, device: str) -> dict[str, t
 
 STAGE = Stage(
     name="latents",
-    version=1,
+    version=2,
     run=run,  # type: ignore[arg-type]
     settings_type=LatentSettings,
     tools=("ffmpeg", "torch", "diffusers", "numpy", "safetensors"),

@@ -61,6 +61,24 @@ def test_the_scaling_factor_gives_unit_variance_and_cancels() -> None:
         torch.testing.assert_close(decode(vae, latents), plain, atol=1e-5, rtol=1e-4)
 
 
+@torch.inference_mode()
+def test_passes_hold_so_many_pixels_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    vae, rgb = tiny_vae(), pictures(5).rgb
+    sizes = {"encoder": [], "decoder": []}
+    for name, passes in sizes.items():
+        vae.get_submodule(name).register_forward_pre_hook(
+            lambda _, arguments, passes=passes: passes.append(len(arguments[0]))
+        )
+    latents = encode(vae, rgb)
+    decoded = decode(vae, latents)
+    monkeypatch.setattr("model.autoencoder.CPU_PASS_PIXELS", 2 * 16 * 16)
+    torch.testing.assert_close(encode(vae, rgb), latents)
+    torch.testing.assert_close(decode(vae, latents), decoded)
+    assert sizes == {"encoder": [5, 2, 2, 1], "decoder": [5, 2, 2, 1]}
+    assert latents.is_contiguous()
+    assert decoded.is_contiguous()
+
+
 def test_the_total_is_the_weighted_sum_of_its_parts() -> None:
     vae, batch = tiny_vae(), pictures()
     weights = {"rgb": 2.0, "edges": 3.0, "depth": 5.0, "background": 7.0, "size": 11.0}
