@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rendering.camera import Camera
-from rendering.rasterize import empty_raster
+from rendering.rasterize import empty_raster, rasterize
 from rendering.skin_settings import SkinSettings
 from rendering.skin_surface import SkinMesh, SkinPicture, skin_mesh, skin_picture
 
@@ -90,3 +92,36 @@ def test_a_mesh_outside_the_picture_shows_nothing() -> None:
     shown = picture(sheet(0.5, 0.05, center_x_m=3.0), skin_mesh(quads(1), np.array([0, 1])))
     assert not shown.depth_m.any()
     assert not shown.mask.any()
+
+
+def test_only_what_can_meet_the_skin_is_drawn_and_the_picture_is_that_of_all() -> None:
+    # skin, a sheet that hides some of it, a wall behind, one beside, one out of sight, one through the camera
+    sheets = [
+        sheet(0.5, 0.1),
+        sheet(0.4, 0.03, center_x_m=0.05),
+        sheet(0.6, 0.5),
+        sheet(0.45, 0.02, center_x_m=0.13),
+        sheet(0.3, 0.05, center_x_m=-2.0),
+        sheet(0.2, 0.1) - np.array([[0, 0, 0], [0, 0, 0.25], [0, 0, 0.25], [0, 0, 0]], np.float32),
+    ]
+    vertices = np.concatenate(sheets).astype(np.float32)
+    out = empty_raster(1, CAMERA)
+    mesh = skin_mesh(quads(6), np.array([0, 1]))
+    shown = skin_picture(vertices, mesh, CAMERA, settings=SkinSettings(), out=out)
+    drawn = np.unique(out.triangle_id[out.triangle_id >= 0])
+    whole = rasterize(vertices[None], mesh.triangles, CAMERA)
+    skin = np.isin(whole.triangle_id[0], [0, 1])
+    np.testing.assert_array_equal(shown.depth_m, np.where(skin, whole.depth_m[0], 0))
+    assert 0 < skin.sum() < (out.triangle_id >= 0).sum()
+    assert len(drawn) == 4
+    assert not (whole.depth_m[0] == out.depth_m[0]).all()
+    rows, columns = shown.view
+    assert (shown.depth_m[rows, columns] > 0).sum() == (shown.depth_m > 0).sum()
+
+
+def test_a_raster_without_room_for_weights_gives_the_same_picture() -> None:
+    vertices = np.concatenate([sheet(0.5, 0.1), sheet(0.4, 0.03)])
+    mesh = skin_mesh(quads(2), np.array([0, 1]))
+    lean = replace(empty_raster(1, CAMERA), barycentrics=np.empty((1, 0, 0, 3), np.float32))
+    shown = skin_picture(vertices, mesh, CAMERA, settings=SkinSettings(), out=lean)
+    np.testing.assert_array_equal(shown.depth_m, picture(vertices, mesh).depth_m)
