@@ -25,7 +25,7 @@ from model.noise_schedule import NoiseSettings, noise_schedule
 from model.optimizers import make_optimizer
 from model.prompt import Prompt
 from model.reference import Reference, reference_features, reference_keys
-from model.sampling import Guide, denoise, guided
+from model.sampling import denoise, guided_at_once
 from model.trainer_settings import TrainerSettings
 from model.training_step import JointStep, LossSettings
 
@@ -98,17 +98,15 @@ def sampling(size: Size) -> Work:
     noise = torch.randn(size.batch, 8, size.side, size.side)
     with torch.inference_mode():
         features = reference_features(nets.reference_net, noise[:, :4], prompt)
-        seen = Reference(keys=reference_keys(nets.denoiser, features))
+        seen = Reference(keys=reference_keys(nets.denoiser, features), without=size.batch)
 
-    def predict(latents: Tensor, level: Tensor, *, reference: Reference | None) -> Tensor:
-        attention = {} if reference is None else {"reference": reference}
-        said: Tensor = nets.denoiser(latents, level, prompt, cross_attention_kwargs=attention).sample
+    def predict(latents: Tensor, level: Tensor) -> Tensor:
+        said: Tensor = nets.denoiser(
+            latents, level, prompt, cross_attention_kwargs={"reference": seen}
+        ).sample
         return said
 
-    prediction = guided(
-        lambda latents, level: predict(latents, level, reference=None),
-        [Guide(scale=GUIDANCE, predict=lambda latents, level: predict(latents, level, reference=seen))],
-    )
+    prediction = guided_at_once(predict, scale=GUIDANCE)
     schedule = noise_schedule(NOISE)
     return Work(
         step=lambda: denoise(prediction, noise, schedule=schedule, steps=1), parameters=parameters(nets)

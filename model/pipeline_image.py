@@ -19,7 +19,7 @@ from model.depth_code import DepthRange, as_picture, from_picture
 from model.pipeline_inputs import RequestChecks, broadcast_mask
 from model.prompt import Prompt
 from model.reference import Reference, install_reference_attention, reference_features, reference_keys
-from model.sampling import Guide, Prediction, denoise, guided
+from model.sampling import Prediction, denoise, guided_at_once
 
 
 @dataclass
@@ -191,22 +191,26 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         prompt = self.prompt().to(self.device)
         further = [given.inputs()] if self.takes_given else []
 
-        def predict(latents: Tensor, level: Tensor, seen: Reference | None) -> Tensor:
+        def says(seen: Reference | None) -> Prediction:
             attention = {} if seen is None else {"reference": seen}
-            said = self.denoiser(
-                torch.cat([latents, *further], dim=1), level, prompt, cross_attention_kwargs=attention
-            )
-            return cast(Tensor, said.sample)
 
-        if reference is None:
-            return lambda latents, level: predict(latents, level, None)
+            def predict(latents: Tensor, level: Tensor) -> Tensor:
+                inputs = [latents, *(one.repeat(len(latents) // len(one), 1, 1, 1) for one in further)]
+                said = self.denoiser(
+                    torch.cat(inputs, dim=1), level, prompt, cross_attention_kwargs=attention
+                )
+                return cast(Tensor, said.sample)
+
+            return predict
+
+        if reference is None or guidance_scale == 0:
+            return says(None)
         pictures = (reference * 2 - 1).to(self.device, self.denoiser.dtype)
         features = reference_features(self.reference_net, encode(self.vae, pictures), prompt)
-        seen = Reference(keys=reference_keys(self.denoiser, features))
-        return guided(
-            lambda latents, level: predict(latents, level, None),
-            [Guide(scale=guidance_scale, predict=lambda latents, level: predict(latents, level, seen))],
-        )
+        keys = reference_keys(self.denoiser, features)
+        if guidance_scale == 1:
+            return says(Reference(keys=keys))
+        return guided_at_once(says(Reference(keys=keys, without=len(reference))), scale=guidance_scale)
 
     def _output(self, latents: Tensor, given: _Given, depth_range: DepthRange | None) -> PortraitRGBD:
         rgb, depth = latents[:, :LATENT_CHANNELS], latents[:, LATENT_CHANNELS:]

@@ -48,8 +48,10 @@ class Reference:
     features: Features | None = None
     """Straight from the ReferenceNet, for training: keys follow the denoiser's weights."""
     keep: Tensor | None = None
-    """(B,) bool: samples that see the reference; None = all. For condition dropout and guidance. On the CPU
+    """(B,) bool: samples that see the reference; None = all. For condition dropout. On the CPU
     it spares the waits for the device."""
+    without: int = 0
+    """So many samples stand before those of the reference and do not see it (guidance in one call)."""
 
 
 class ReferenceProcessor:
@@ -82,8 +84,13 @@ class ReferenceProcessor:
         if reference is None:
             return _project(attn, _attend(attn, query, key, value))
         keys, values = _reference_keys(attn, self.name, reference)
-        frames = len(query) // len(keys)
+        frames = len(query) // (reference.without + len(keys))
         query, key, value = (tokens.reshape(-1, frames, *tokens.shape[1:]) for tokens in (query, key, value))
+        if reference.without:
+            first = reference.without
+            alone = _attend(attn, query[:first], key[:first], value[:first])
+            both = _attend(attn, query[first:], _beside(key[first:], keys), _beside(value[first:], values))
+            return _project(attn, torch.cat([alone, both]).flatten(0, 1))
         if reference.keep is None:
             both = _attend(attn, query, _beside(key, keys), _beside(value, values))
             return _project(attn, both.flatten(0, 1))

@@ -41,6 +41,22 @@ def guided(first: Prediction, guides: Sequence[Guide]) -> Prediction:
     return predict
 
 
+def guided_at_once(both: Prediction, *, scale: float) -> Prediction:
+    """Guidance by one condition in one call: e_0 + w (e_1 - e_0).
+
+    Args:
+        both: of the batch twice over, what is said without the condition and then what is said with it. As
+            in `guided`, the first half should not pay for attention to what it does not see.
+        scale: w.
+    """
+
+    def predict(latents: Tensor, level: Tensor) -> Tensor:
+        without, with_it = both(torch.cat([latents, latents]), torch.cat([level, level])).chunk(2)
+        return torch.lerp(without, with_it, scale)
+
+    return predict
+
+
 @torch.inference_mode()
 def denoise(
     predict: Prediction,

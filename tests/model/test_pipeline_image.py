@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from torch.nn import functional
 
 from model.depth_code import DepthRange
 from model.pipeline_image import PortraitRGBDPipeline
@@ -172,13 +174,37 @@ def test_a_sample_of_a_batch_is_the_sample_made_alone(pipeline):
 # what it costs
 
 
-@pytest.mark.parametrize(("scale", "calls_a_step"), [(1.0, 1), (2.0, 2), (0.0, 1)])
-def test_guidance_costs_a_call_and_never_a_doubled_batch(pipeline, scale, calls_a_step):
+@pytest.mark.parametrize(("scale", "times"), [(1.0, 1), (2.0, 2), (0.0, 1)])
+def test_guidance_is_one_call_and_only_its_scales_are_paid_for(pipeline, scale, times):
     with watched(pipeline.denoiser) as said, watched(pipeline.reference_net) as seen:
         sampled(pipeline, rgb(2), image=rgb(2), guidance_scale=scale)
-    assert len(said) == calls_a_step * STEPS
-    assert {len(latents) for latents in said.first} == {2}
-    assert len(seen) == 1
+    assert len(said) == STEPS
+    assert {len(latents) for latents in said.first} == {times * 2}
+    assert len(seen) == (scale != 0)
+
+
+def test_guidance_attends_to_no_reference_in_vain(pipeline, monkeypatch):
+    """The peers let both halves of a doubled batch read the reference and throw one of them away."""
+
+    def work(scale):
+        """Pairs of a query and a key in the denoiser."""
+        pairs = []
+
+        def attend(query, key, value):
+            pairs.append(query[..., 0].numel() * key.shape[-2])
+            return functional.scaled_dot_product_attention(query, key, value)
+
+        attention = SimpleNamespace(scaled_dot_product_attention=attend)
+        with monkeypatch.context() as patch:
+            hook = pipeline.denoiser.register_forward_pre_hook(
+                lambda *_: patch.setattr("model.reference.functional", attention)
+            )
+            pipeline(rgb(2), num_inference_steps=1, generator=seeded(), guidance_scale=scale)
+            hook.remove()
+        return sum(pairs)
+
+    assert work(0.0) > 0
+    assert work(2.0) == work(0.0) + work(1.0)
 
 
 def test_without_a_reference_the_reference_net_rests(pipeline):

@@ -130,6 +130,24 @@ def test_dropout_is_per_sample(networks):
 
 
 @torch.no_grad()
+def test_samples_without_stand_before_those_of_the_reference(networks):
+    latents, level, prompt, picture = batch()
+    keys = reference_keys(networks[1], reference_features(networks[0], picture, prompt))
+
+    def run(times, reference):
+        return networks[1](
+            torch.cat([latents] * times),
+            torch.cat([level] * times),
+            prompt[:1],
+            cross_attention_kwargs={"reference": reference},
+        ).sample
+
+    without, with_it = run(2, Reference(keys=keys, without=len(latents))).chunk(2)
+    torch.testing.assert_close(without, run(1, None), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(with_it, run(1, Reference(keys=keys)), rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
 def test_the_dtype_is_kept(networks):
     """Hallo cast features to float16 whatever the run's dtype."""
     features = reference_features(networks[0], batch()[3], batch()[2])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model.noise_schedule import NoiseSettings, add_noise, loss_target, noise_schedule
-from model.sampling import Guide, denoise, guided
+from model.sampling import Guide, denoise, guided, guided_at_once
 
 LEVEL = torch.tensor([7, 7])
 SAID = [torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
@@ -73,6 +73,20 @@ def test_each_guide_counts_from_the_prediction_before_it(scales):
 )
 def test_what_has_no_weight_is_never_called(scales, needed):
     assert said_by(scales)[1] == needed
+
+
+@pytest.mark.parametrize("scale", [-1.0, 0.5, 7.5])
+def test_guidance_at_once_is_the_same_in_one_call(scale):
+    called: list[int] = []
+
+    def both(latents, level):
+        called.append(len(level))
+        without, with_it = latents.chunk(2)
+        return torch.cat([without + SAID[1], with_it + SAID[2]])
+
+    said = guided_at_once(both, scale=scale)(SAID[0], LEVEL)
+    torch.testing.assert_close(said, SAID[0] + SAID[1] + scale * (SAID[2] - SAID[1]))
+    assert called == [2 * len(LEVEL)]
 
 
 PREDICTIONS = [
