@@ -221,7 +221,7 @@ def _unpacked(path: Path, camera: Camera) -> Iterator[NDArray[np.uint8]]:
 
 STAGE = Stage(
     name="depth",
-    version=2,
+    version=3,
     run=run,  # type: ignore[arg-type]
     settings_type=DepthSettings,
     # loaded by name

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.ffmpeg_tool import OWN_FILE_LIMITS, MediaFileError, check_finished, command, media_input
 from tasks.limited_process import LimitedProcess
+from tasks.matroska_checksums import check_parts
 from tasks.video_index import key_frames
 
 PixelFormat = Literal["rgb24", "gray", "gray16le"]
@@ -39,14 +40,13 @@ _H264 = {
     "x264-params": "cpu-independent=1",
     "format": "mp4",
 }
-# every frame a key frame with its own checksums: a flipped bit is found, any frame can be reached
-_FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "coder": 1, "slices": 4, "slicecrc": 1, "format": "matroska"}
+# JPEG-LS: every frame a key frame; a flipped bit is found by Matroska's CRC-32 (tasks/matroska_checksums.py)
+_JPEG_LS = {"vcodec": "jpegls", "format": "matroska"}
 _PROFILES: dict[Profile, dict[str, Any]] = {
     "source": _H264,
     "crop": _H264,
-    "depth": {**_FFV1, "pix_fmt": "gray16le"},
-    # Golomb-Rice codes runs of equal pixels as one: half the range coder's bytes, read in a fifth of its time
-    "mask": {**_FFV1, "pix_fmt": "gray", "coder": 0},
+    "depth": {**_JPEG_LS, "pix_fmt": "gray16le"},
+    "mask": {**_JPEG_LS, "pix_fmt": "gray"},
 }
 _EXACT = {
     "threads": 1,
@@ -73,6 +73,7 @@ def read_frames(
     Raises:
         MediaFileError: ffmpeg complained, or the video ended before start + count.
     """
+    check_parts(path)
     video = _own_input(path).video
     if start or count is not None:
         bounds = {"start_frame": start} | ({} if count is None else {"end_frame": start + count})
@@ -97,6 +98,7 @@ def read_chosen(path: Path, indices: Sequence[int], *, pixel_format: PixelFormat
     needed = [range(max(key for key in keys if key <= index), index + 1) for index in indices]
     decoded = sorted(set(chain.from_iterable(needed)))
     kept = "+".join(f"between(n,{each.start},{each[-1]})" for each in needed)
+    check_parts(path, decoded)
     # drops packets before they reach the decoder, and alters none
     video = _own_input(path, **{"bsf:v": f"noise=drop='not({kept})'"}).video
     wanted = set(indices)
@@ -146,7 +148,7 @@ def write_video(
         frames: source, crop: (H, W, 3) uint8 RGB, or the BT.601 planes of yuv420p, (H * 3 / 2, W)
             uint8;
             depth: (H, W) uint16; mask: (H, W) uint8. All of one size; H and W even for source and crop.
-        profile: source, crop: visually lossless h264; depth, mask: lossless ffv1.
+        profile: source, crop: visually lossless h264; depth, mask: lossless JPEG-LS.
 
     Raises:
         ValueError: no frames, or frames of the wrong type or of several sizes.
