@@ -82,7 +82,7 @@ def build(clips: Path, store: Path, *, workers: int, face_model: Path | None) ->
 
 
 def lengthen(clip: Path, target: Path, seconds: int) -> None:
-    """A clip of so many seconds: the picture runs to and fro, so that no cut divides it; the sound repeats."""
+    """A clip of so many seconds: the picture runs to and fro, which is no cut; the sound repeats."""
     with tempfile.TemporaryDirectory() as name:
         to_and_fro = Path(name) / "video.mkv"
         there, back = ffmpeg.input(str(clip)).video, ffmpeg.input(str(clip)).video.filter("reverse")
@@ -99,7 +99,11 @@ def _encode(output: Any) -> None:
 def measure(clips: Path, folder: Path, face_model: Path | None) -> dict[str, Any]:
     """All figures."""
     talking = min(clips.glob("*talk_512*.mp4"), default=min(clips.glob("*.mp4")))
-    sources = {"short": ([talking], SHORT_S), "long": ([talking], LONG_S), "all": (clips.glob("*.mp4"), ALL_S)}
+    sources = {
+        "short": ([talking], SHORT_S),
+        "long": ([talking], LONG_S),
+        "all": (clips.glob("*.mp4"), ALL_S),
+    }
     for name, (originals, seconds) in sources.items():
         (folder / name).mkdir()
         for clip in originals:

@@ -23,7 +23,7 @@ FORMATS = {
     "crop_landmarks": "npz: the same landmarks in crop pixels",
     "face_model": "npz: the face model of the fit, in the native format",
     "fit": "npz: identity (50,), expression (N, 25), rotation (N, 3) axis-angle, translation (N, 3) m, light",
-    "depth": "mkv, JPEG-LS gray16le; depth_m = depth_offset_m + depth_scale_m * value, camera z; 0: no surface",
+    "depth": "mkv, JPEG-LS gray16le; camera z in m = depth_offset_m + depth_scale_m * value; 0: no surface",
     "mask": "mkv, JPEG-LS gray; 255 = facial skin",
     "speech": "npz: features (N, layers, width) float16, one row a frame",
 }
