@@ -68,7 +68,7 @@ class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_
     """Gauss-Newton iterations."""
     relaxation: float = Field(default=1.85, ge=1, lt=2)
     """Steps but the last are stretched by this: light and albedo, re-estimated between them, lag behind."""
-    landmark_error: float = Field(default=0.0125, gt=0)
+    landmark_error: float = Field(default=0.0128, gt=0)
     """Landmark error, as a part of the eyes' distance, where model and detector agree on a face."""
     color_frames: int = Field(default=32, ge=4)
     """Frames, evenly spread, from which light, albedo and what hides the skin are estimated in colour."""
