@@ -21,13 +21,15 @@ _CRC_BYTES = 6  # bf 84, then four of it, the least first
 def check_parts(path: Path, frames: Container[int] | None = None) -> None:
     """Compare the parts of a video with their CRC-32: all, or without clusters that hold none of the frames.
 
+    Files of other kinds are left to their decoders.
+
     Raises:
         MediaFileError: a part is damaged or has no checksum.
     """
     size, first = path.stat().st_size, 0
     with path.open("rb") as file:
-        if file.read(8)[4:] == b"ftyp":
-            return  # mp4 has none
+        if file.read(4) != _EBML_HEADER.to_bytes(4, "big"):
+            return
         file.seek(0)
         while file.tell() < size:
             kind, length = _number(file, keep_marker=True), _number(file)

@@ -119,4 +119,4 @@ def test_samples_join_the_page_and_a_portrait_talks(trained: Trained, out: Path)
     assert page.count("data:image/webp") == 1
     assert "toys &lt;b&gt; were never filmed" in page
     assert "<script" not in page
-    assert "http" not in page.replace("http-equiv", "")
+    assert "://" not in page, "a page that would fetch something"

@@ -56,12 +56,12 @@ def test_a_file_that_ends_early_is_found(video: Path, tmp_path: Path, keep: floa
         check_parts(tmp_path / "cut.mkv")
 
 
-def test_what_is_no_matroska_is_told(tmp_path: Path) -> None:
-    (tmp_path / "zeros.mkv").write_bytes(bytes(100))
+def test_zeros_after_a_part_are_told(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "zeros.mkv").write_bytes(video.read_bytes() + bytes(100))
     with pytest.raises(MediaFileError, match="no Matroska part"):
         check_parts(tmp_path / "zeros.mkv")
 
 
-def test_mp4_is_left_to_its_decoder(tmp_path: Path) -> None:
+def test_other_files_are_left_to_their_decoders(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mp4", [np.zeros((16, 16, 3), np.uint8)] * 3, profile="crop")
     check_parts(tmp_path / "v.mp4")
