@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import ceil
 from typing import cast
 
@@ -35,12 +36,23 @@ def untrained_network(size: UntrainedSize) -> Wav2Vec2Model:
     return cast(Wav2Vec2Model, network.eval())
 
 
-def normalized(samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Zero mean and unit variance over the clip, as wav2vec2 was trained: (S,) 16 bit -> (S,)."""
-    mean, variance = samples.mean(dtype=np.float64), samples.var(dtype=np.float64)
-    # 1e-7 is the feature extractor's, for samples in -1..1
-    scale = 1 / np.sqrt(variance + 1e-7 * 32768**2)
-    return np.asarray((samples - mean) * scale, np.float32)
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Brings a clip's 16 bit samples to zero mean and unit variance, as wav2vec2 was trained."""
+
+    mean: np.float64
+    scale: np.float64
+
+    @classmethod
+    def of(cls, samples: NDArray[np.int16]) -> Loudness:
+        """Over the whole clip, (S,)."""
+        # 1e-7 is the feature extractor's, for samples in -1..1
+        variance = samples.var(dtype=np.float64) + 1e-7 * 32768**2
+        return cls(samples.mean(dtype=np.float64), 1 / np.sqrt(variance))
+
+    def normalized(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Any part of the clip."""
+        return np.asarray((samples - self.mean) * self.scale, np.float32)
 
 
 def speech_features(
@@ -67,9 +79,10 @@ def speech_parts(
     network: Wav2Vec2Model, samples: NDArray[np.int16], *, windows: WindowSettings
 ) -> Iterator[NDArray[np.float16]]:
     """The same features window by window, (n, layers, width) each, in order."""
-    sound = normalized(samples)
+    loudness = Loudness.of(samples)
     for first, end, keep_first, keep_end in spans(whole_frames(samples), windows):
-        heard = torch.from_numpy(sound[first * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME])
+        sound = samples[first * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME]
+        heard = torch.from_numpy(loudness.normalized(sound))
         at_frames = _layers_at_frames(network, heard[None], end - first)
         yield at_frames[keep_first - first : keep_end - first].half().numpy()
 

@@ -13,7 +13,7 @@ from transformers import Wav2Vec2Model
 
 from model.speech import (
     SAMPLES_PER_FRAME,
-    normalized,
+    Loudness,
     spans,
     speech_features,
     step_positions,
@@ -54,8 +54,9 @@ def test_a_click_is_heard_at_its_frame(network: Wav2Vec2Model, frame: int) -> No
 
 def test_layers_are_the_stock_models_at_the_middle_of_each_frame(network: Wav2Vec2Model) -> None:
     samples = noise(30)
+    sound = torch.from_numpy(Loudness.of(samples).normalized(samples))
     with torch.inference_mode():
-        states = network(torch.from_numpy(normalized(samples))[None], output_hidden_states=True).hidden_states
+        states = network(sound[None], output_hidden_states=True).hidden_states
     steps = torch.stack(states[1:], dim=2)[0].numpy()
     features = speech_features(network, samples, windows=WINDOWS)
     for frame in (0, 13, 28):
