@@ -36,8 +36,6 @@ class Size:
     """Of the UNets' normalizations."""
     prompt_width: int = 192
     """Channels of what cross-attention reads."""
-    prompt_tokens: int = 1
-    """Length of it: one for the other side's picture embedding, 77 for Stable Diffusion's prompt."""
     vae_widths: tuple[int, ...] = (32, 64, 128, 128)
     """Channels of the VAE's levels."""
     vae_groups: int = 8
@@ -75,18 +73,17 @@ class Work:
 def serve(prepare: Callable[[str, Size], Work]) -> None:
     """Do one step for every line on stdin and say what it took, one JSON object a line on stdout.
 
-    The last arguments of the command are the kind of step, the latents' side, the batch and the length of
-    the prompt. The peak memory is that of steps alone: making the networks may have taken more.
+    The last arguments of the command are the kind of step, the latents' side and the batch. The peak memory
+    is that of steps alone: making the networks may have taken more.
 
     Args:
         prepare: kind of step and size -> the step.
     """
-    kind = sys.argv[-4]
-    side, batch, tokens = map(int, sys.argv[-3:])
+    kind, side, batch = sys.argv[-3:]
     torch.set_num_threads(1)
     torch.manual_seed(0)
     imports_mb = memory_mb("VmRSS")
-    work = prepare(kind, Size(side=side, batch=batch, prompt_tokens=tokens))
+    work = prepare(kind, Size(side=int(side), batch=int(batch)))
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what making the networks took and gave back
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here

@@ -1,6 +1,6 @@
 """Steps of the joint stage and of guided sampling, for `benchmarks.training_speed`.
 
-python -m benchmarks.own_step cached|uncached|sample SIDE BATCH TOKENS    (started by it)
+python -m benchmarks.own_step cached|uncached|sample SIDE BATCH    (started by it)
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from model.sampling import denoise, guided_at_once
 from model.trainer_settings import TrainerSettings
 from model.training_step import JointStep, LossSettings
 
+PROMPT_TOKENS = 77
+"""Of Stable Diffusion's empty prompt."""
 NOISE = NoiseSettings(prediction="v_prediction", zero_snr=True)
 PICTURES = ("rgb", "depth", "reference")
 
@@ -46,7 +48,7 @@ def networks(size: Size) -> JointNetworks:
             side=size.side,
         )
     )
-    prompt = Prompt.from_embedding(torch.randn(1, size.prompt_tokens, size.prompt_width))
+    prompt = Prompt.from_embedding(torch.randn(1, PROMPT_TOKENS, size.prompt_width))
     return JointNetworks(denoiser=made.denoiser, reference_net=made.reference_net, prompt=prompt)
 
 

@@ -1,6 +1,6 @@
 """Steps of Moore-AnimateAnyone's stage 1, from its own folder and in its own environment.
 
-PEER_PYTHON -m benchmarks.peer_step FOLDER train|sample SIDE BATCH 1    (started by benchmarks.training_speed)
+PEER_PYTHON -m benchmarks.peer_step FOLDER train|sample SIDE BATCH    (started by benchmarks.training_speed)
 
 Its networks and its reference attention, driven as its train_stage_1.py and pipeline_pose2img.py drive them,
 in float32 on CPU. Left out because the other side has nothing like it: pose guider and CLIP image encoder;
@@ -91,7 +91,7 @@ def training(size: Size) -> Work:
     optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, betas=BETAS, weight_decay=WEIGHT_DECAY)
     schedule = DDIMScheduler(**SCHEDULE)
     target_picture, reference_picture = (pictures(size) for _ in range(2))
-    prompt = torch.randn(size.batch, size.prompt_tokens, size.prompt_width)
+    prompt = torch.randn(size.batch, 1, size.prompt_width)
 
     def step() -> None:
         latents, seen = encode(vae, target_picture)[:, :, None], encode(vae, reference_picture)
@@ -117,7 +117,7 @@ def sampling(size: Size) -> Work:
     """One step of guided denoising; the reference is read once, beforehand."""
     nets, schedule = networks(size, guided=True), DDIMScheduler(**SCHEDULE)
     schedule.set_timesteps(1)
-    prompt = torch.randn(size.batch, size.prompt_tokens, size.prompt_width)
+    prompt = torch.randn(size.batch, 1, size.prompt_width)
     prompts = torch.cat([torch.zeros_like(prompt), prompt])
     seen = torch.randn(size.batch, 4, size.side, size.side)
     noise = torch.randn(size.batch, 4, 1, size.side, size.side)

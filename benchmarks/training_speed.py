@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[1]
-ONE_TOKEN, PROMPT_TOKENS = 1, 77
-"""The other side reads one token, of a picture encoder that is left out here; we the empty prompt's 77."""
 Figures = dict[str, float]
 COUNTS = ("parameters", "trained")
 
@@ -92,37 +90,26 @@ class Comparison:
             self._theirs("train") as theirs,
             self._own("cached") as cached,
             self._own("uncached") as uncached,
-            self._own("cached", tokens=PROMPT_TOKENS) as cached_prompt,
-            self._own("uncached", tokens=PROMPT_TOKENS) as uncached_prompt,
         ):
-            self._take_turns(theirs, cached, uncached, cached_prompt, uncached_prompt)
+            self._take_turns(theirs, cached, uncached)
             return {
                 **{f"own_{count}": cached.made[count] for count in COUNTS},
                 **{f"peer_{count}": theirs.made[count] for count in COUNTS},
                 **_beside("training_cached", cached, theirs),
                 **_beside("training_uncached", uncached, theirs),
-                **_beside("training_cached_77_tokens", cached_prompt, theirs),
-                **_beside("training_uncached_77_tokens", uncached_prompt, theirs),
             }
 
     def sampling(self) -> Figures:
         """With guidance."""
-        with (
-            self._theirs("sample") as theirs,
-            self._own("sample") as own,
-            self._own("sample", tokens=PROMPT_TOKENS) as own_prompt,
-        ):
-            self._take_turns(theirs, own, own_prompt)
-            return {
-                **_beside("sampling", own, theirs),
-                **_beside("sampling_77_tokens", own_prompt, theirs),
-            }
+        with self._theirs("sample") as theirs, self._own("sample") as own:
+            self._take_turns(theirs, own)
+            return _beside("sampling", own, theirs)
 
     def _theirs(self, kind: str) -> Side:
-        return Side([*self._peer, kind, *self._size, str(ONE_TOKEN)])
+        return Side([*self._peer, kind, *self._size])
 
-    def _own(self, kind: str, *, tokens: int = ONE_TOKEN) -> Side:
-        return Side([sys.executable, "-m", "benchmarks.own_step", kind, *self._size, str(tokens)])
+    def _own(self, kind: str) -> Side:
+        return Side([sys.executable, "-m", "benchmarks.own_step", kind, *self._size])
 
     def _take_turns(self, *sides: Side) -> None:
         for _ in range(self._rounds):
