@@ -19,6 +19,11 @@ def face_of(code: Tensor) -> Tensor:
     return code < SURFACE_BELOW
 
 
+def has_face(code: Tensor) -> Tensor:
+    """Which made portraits have a face: codes (B, H, W) -> (B,) bool. A single pixel has no form."""
+    return face_of(code).flatten(1).sum(dim=1) > 1
+
+
 def agreement_errors(made: Tensor, estimated: Tensor) -> Tensor:
     """Errors of depth estimated from each sample's RGB against the depth of every sample.
 
@@ -28,15 +33,13 @@ def agreement_errors(made: Tensor, estimated: Tensor) -> Tensor:
 
     Returns:
         (N, N) RMSE in mm after scale and shift; row i is the depth of sample i, column j the estimate of j.
-
-    Raises:
-        ValueError: a sample has no face.
+        Rows of samples without a face are NaN.
     """
     masks, metres = face_of(made), TYPICAL.decode(made)
     names = [str(index) for index in range(len(made))]
-    rows = []
-    for sample in range(len(made)):
+    errors = torch.full((len(made), len(made)), torch.nan, dtype=torch.double)
+    for sample in has_face(made).nonzero()[:, 0].tolist():
         truth = metres[sample].expand(len(made), -1, -1)
         mask = masks[sample].expand(len(made), -1, -1)
-        rows.append(depth_scores(estimated, truth, mask, protocol=METRIC, names=names).rmse)
-    return torch.stack(rows)
+        errors[sample] = depth_scores(estimated, truth, mask, protocol=METRIC, names=names).rmse
+    return errors

@@ -19,11 +19,14 @@ class Matches:
     """How often the nearest of N candidates is the true one; the true one has the same index."""
 
     rate: float
-    """Share of true matches."""
+    """Share of true matches; samples without a face are none."""
     chance: float
-    """1 / N."""
-    ratio: float
-    """Mean error against the true candidate / mean error against the others; below 1 is better than none."""
+    """1 / N, samples without a face among them."""
+    ratio: float | None
+    """Mean error against the true candidate / mean error against the others, of samples with a face; below 1
+    is better than none. None where no sample has one."""
+    faceless: int
+    """Samples without a face."""
 
 
 def identity_errors(made: Tensor, made_mask: Tensor, known: Tensor, known_mask: Tensor) -> Tensor:
@@ -47,8 +50,15 @@ def identity_errors(made: Tensor, made_mask: Tensor, known: Tensor, known_mask: 
     return form + color
 
 
-def match(errors: Tensor) -> Matches:
-    """Matches of errors (N, N): row i is made for candidate i.
+def match(errors: Tensor, *, has_face: Tensor) -> Matches:
+    """Matches of samples with candidates.
+
+    A sample without a face shows nobody: it is not matched, whatever its errors are. It stays one of the N,
+    else a model would gain by making nothing where it is unsure.
+
+    Args:
+        errors: (N, N), row i is sample i, made for candidate i.
+        has_face: (N,) bool, of the samples; rows of the others are not read.
 
     Raises:
         ValueError: fewer than two candidates.
@@ -56,10 +66,15 @@ def match(errors: Tensor) -> Matches:
     count = len(errors)
     if count < 2 or errors.shape != (count, count):
         raise ValueError(f"errors of shape {tuple(errors.shape)}, need (N, N) with N of at least 2")
-    right = errors.argmin(dim=1) == torch.arange(count)
-    own = errors.diagonal().mean()
-    others = (errors.sum() - errors.diagonal().sum()) / (count * (count - 1))
-    return Matches(rate=right.double().mean().item(), chance=1 / count, ratio=(own / others).item())
+    right = has_face & (errors.argmin(dim=1) == torch.arange(count))
+    shown, own = errors[has_face], errors.diagonal()[has_face]
+    others = (shown.sum() - own.sum()) / (len(shown) * (count - 1))
+    return Matches(
+        rate=right.double().mean().item(),
+        chance=1 / count,
+        ratio=(own.mean() / others).item() if len(shown) else None,
+        faceless=count - len(shown),
+    )
 
 
 def _coarse(pictures: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from model.agreement import agreement_errors, face_of
+from model.agreement import agreement_errors, face_of, has_face
 from model.depth_estimators import PipelineDepth
 from model.identity_score import Matches, identity_errors, match
 from model.pictures import Pictures
@@ -34,16 +34,23 @@ class Identities:
 
 
 class MatchRate(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """How often the nearest of N is the right one."""
+    """How often the nearest of N is the right one.
+
+    A sample without a face is of nobody: it counts among the N, and as not matched. So a model that makes no
+    faces gets a rate of 0, not no rate.
+    """
 
     rate: float
     rate_by_seed: tuple[float, ...]
     """The spread."""
     chance: float
     """1 / N."""
-    error_ratio: float
-    """Error against the right one / mean error against the others."""
-    error_ratio_by_seed: tuple[float, ...]
+    error_ratio: float | None
+    """Error against the right one / mean error against the others, of samples with a face; None where no seed
+    has one."""
+    error_ratio_by_seed: tuple[float | None, ...]
+    faceless_by_seed: tuple[int, ...]
+    """Of the N, samples without a face."""
 
 
 class SampleScores(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -141,20 +148,21 @@ def _identity(made: PortraitRGBD, identities: Identities) -> Matches:
         identity_errors(made.rgb, masks, (known.rgb + 1) / 2, known.mask).mean(dim=1)
         for known in identities.known
     ]
-    return match(torch.stack(errors, dim=1))
+    return match(torch.stack(errors, dim=1), has_face=has_face(made.depth_code))
 
 
 def _agreement(made: PortraitRGBD, estimator: PipelineDepth) -> Matches:
-    kept = face_of(made.depth_code).flatten(1).sum(dim=1) > 1
-    code = made.depth_code[kept]
-    return match(agreement_errors(code, estimator(made.rgb[kept])))
+    errors = agreement_errors(made.depth_code, estimator(made.rgb))
+    return match(errors, has_face=has_face(made.depth_code))
 
 
 def _rates(matches: Sequence[Matches]) -> MatchRate:
+    ratios = [one.ratio for one in matches if one.ratio is not None]
     return MatchRate(
         rate=mean(one.rate for one in matches),
         rate_by_seed=tuple(one.rate for one in matches),
-        chance=matches[0].chance,
-        error_ratio=mean(one.ratio for one in matches),
+        chance=mean(one.chance for one in matches),
+        error_ratio=mean(ratios) if ratios else None,
         error_ratio_by_seed=tuple(one.ratio for one in matches),
+        faceless_by_seed=tuple(one.faceless for one in matches),
     )

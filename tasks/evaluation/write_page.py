@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tasks.evaluation.results import DEPTH, SAMPLES, DepthEvaluation, SampleEvaluation, write_result
 from tasks.report.report import page_environment
@@ -22,17 +22,26 @@ ESTIMATORS = {
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page of what is in the folder."""
+    """Write the page of what is in the folder.
+
+    Raises:
+        FileNotFoundError: no figures are that this version of the program can read.
+    """
     depth, samples = _read(folder / DEPTH, DepthEvaluation), _read(folder / SAMPLES, SampleEvaluation)
     facts = depth or samples
     if facts is None:
-        raise FileNotFoundError(f"{folder} has neither {DEPTH} nor {SAMPLES}; evaluate first")
+        raise FileNotFoundError(f"{folder} has neither a {DEPTH} nor a {SAMPLES} of ours; evaluate first")
     # samples of another model or version left in the folder are not this page's
     both = [one for one in (depth, samples) if one is not None]
     page = page_environment().get_template("evaluation.html.j2")
     text = page.render(
         facts=facts,
         mixed=len({(one.root, one.origin) for one in both}) > 1,
+        unreadable=[
+            name
+            for name, one in ((DEPTH, depth), (SAMPLES, samples))
+            if one is None and (folder / name).is_file()
+        ],
         depth=depth,
         samples=samples,
         estimators=ESTIMATORS,
@@ -42,7 +51,11 @@ def write_page(folder: Path) -> Path:
 
 
 def _read(path: Path, kind: type[E]) -> E | None:
-    return kind.model_validate_json(path.read_bytes()) if path.is_file() else None
+    """None also where another version of the program wrote it: the page says so, and shows the rest."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def _data_uri(path: Path) -> str:

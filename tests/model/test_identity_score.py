@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.identity_score import identity_errors, match
+from model.identity_score import Matches, identity_errors, match
 
 
 def flat(colors: list[tuple[float, float, float]]) -> Tensor:
@@ -14,6 +14,11 @@ def flat(colors: list[tuple[float, float, float]]) -> Tensor:
 
 
 PEOPLE = [(0.8, 0.6, 0.5), (0.4, 0.3, 0.2), (0.6, 0.6, 0.6)]
+
+
+def matched(errors: Tensor) -> Matches:
+    """All samples have a face."""
+    return match(errors, has_face=torch.ones(len(errors), dtype=torch.bool))
 
 
 def left_half() -> Tensor:
@@ -24,7 +29,7 @@ def left_half() -> Tensor:
 
 def test_pictures_of_a_person_are_nearest_to_that_person() -> None:
     near = flat([tuple(value + 0.03 for value in color) for color in PEOPLE])
-    matches = match(identity_errors(near, left_half(), flat(PEOPLE), left_half()))
+    matches = matched(identity_errors(near, left_half(), flat(PEOPLE), left_half()))
     assert matches.rate == 1
     assert matches.chance == pytest.approx(1 / 3)
     assert matches.ratio < 0.1
@@ -33,24 +38,36 @@ def test_pictures_of_a_person_are_nearest_to_that_person() -> None:
 def test_what_is_outside_of_the_masks_does_not_count() -> None:
     made = flat(PEOPLE).clone()
     made[:, :, :, 8:] = flat(PEOPLE[1:] + PEOPLE[:1])[:, :, :, 8:]
-    assert match(identity_errors(made, left_half(), flat(PEOPLE), left_half())).rate == 1
-    assert match(identity_errors(made, ~left_half(), flat(PEOPLE), ~left_half())).rate == 0
+    assert matched(identity_errors(made, left_half(), flat(PEOPLE), left_half())).rate == 1
+    assert matched(identity_errors(made, ~left_half(), flat(PEOPLE), ~left_half())).rate == 0
 
 
 def test_coarse_form_tells_people_of_one_colour_apart() -> None:
     ramps = torch.linspace(0, 1, 16).expand(3, 16, 16)
     forms = torch.stack([ramps, ramps.flip(-1), ramps.transpose(-1, -2)])
     everywhere = torch.ones(3, 16, 16, dtype=torch.bool)
-    assert match(identity_errors(forms, everywhere, forms, everywhere)).rate == 1
+    assert matched(identity_errors(forms, everywhere, forms, everywhere)).rate == 1
 
 
 def test_the_same_picture_for_all_is_chance() -> None:
     same = flat([PEOPLE[1]] * 3)
-    matches = match(identity_errors(same, left_half(), flat(PEOPLE), left_half()))
+    matches = matched(identity_errors(same, left_half(), flat(PEOPLE), left_half()))
     assert matches.rate == pytest.approx(matches.chance)
-    assert match(torch.rand(40, 40, generator=torch.Generator().manual_seed(0))).rate < 0.1
+    assert matched(torch.rand(40, 40, generator=torch.Generator().manual_seed(0))).rate < 0.1
+
+
+def test_a_sample_without_a_face_matches_nobody_and_stays_one_of_the_candidates() -> None:
+    errors = identity_errors(flat(PEOPLE), left_half(), flat(PEOPLE), left_half())
+    whole, has_face = matched(errors), torch.tensor([True, False, True])
+    errors[1] = torch.nan
+    matches = match(errors, has_face=has_face)
+    assert matches.rate == pytest.approx(2 / 3)
+    assert (matches.chance, matches.faceless) == (whole.chance, 1)
+    assert matches.ratio == whole.ratio == 0
+    nobody = match(errors, has_face=torch.zeros(3, dtype=torch.bool))
+    assert (nobody.rate, nobody.ratio, nobody.faceless) == (0, None, 3)
 
 
 def test_one_candidate_is_no_question() -> None:
     with pytest.raises(ValueError, match="N of at least 2"):
-        match(torch.zeros(1, 1))
+        matched(torch.zeros(1, 1))
