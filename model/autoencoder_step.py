@@ -19,8 +19,12 @@ from model.training_step import StepLoss
 class PictureReader(Protocol):
     """Cached pictures of a version's clips, named by their index."""
 
-    def pictures(self, clip: int) -> Pictures:
-        """All kept frames of a clip."""
+    def frames(self, clip: int) -> int:
+        """How many a clip has."""
+        ...
+
+    def picture(self, clip: int, frame: int) -> Pictures:
+        """One of them, (1, ...)."""
         ...
 
 
@@ -33,9 +37,9 @@ class PictureSet(Dataset[Sample]):
     def __getitem__(self, draw: Draw) -> Sample:
         """The sample of a draw."""
         generator = draw.generator()
-        pictures = self._reader.pictures(draw.clip)
-        frame = int(torch.randint(len(pictures), (), generator=generator))
-        sample = {"rgb": pictures.rgb[frame], "code": pictures.code[frame], "mask": pictures.mask[frame]}
+        frame = int(torch.randint(self._reader.frames(draw.clip), (), generator=generator))
+        picture = self._reader.picture(draw.clip, frame)
+        sample = {"rgb": picture.rgb[0], "code": picture.code[0], "mask": picture.mask[0]}
         if int(torch.randint(2, (), generator=generator)):
             sample = {name: maps.flip(-1) for name, maps in sample.items()}
         return {**sample, "seed": torch.randint(2**62, (), generator=generator)}

@@ -122,7 +122,8 @@ class Learner:
 
         Every process must call this.
         """
-        kept = [held.detach().clone() for held in self._given_trained()]
+        # without an average the networks are looked at as they are
+        kept = [held.detach().clone() for held in self._given_trained()] if self._shows_others else None
         modes = {module: module.training for module in self._given.modules()}
         device = self._accelerator.device
         try:
@@ -134,7 +135,8 @@ class Learner:
         finally:
             if self._given is not self._step:
                 self._given.to("cpu")
-            _copy(kept, self._given_trained())
+            if kept is not None:
+                _copy(kept, self._given_trained())
             for module, training in modes.items():
                 module.training = training
 
@@ -142,9 +144,17 @@ class Learner:
         """Leave the step as it was given, with what it learnt: the average, where there is one."""
         self._accelerator.unwrap_model(self._module, keep_fp32_wrapper=False)
         self._show()
+        self._given.to("cpu")
+
+    @property
+    def _shows_others(self) -> bool:
+        """Whether the step that was given has other weights than what is shown."""
+        return self._average is not None or self._given is not self._step
 
     def _show(self) -> None:
         """Put the average, or else the weights, into the step that was given."""
+        if not self._shows_others:
+            return
         shown = self._trained if self._average is None else self._average.shadow_params
         if self._given is not self._step:
             shown = [whole(tensor) for tensor in shown]
@@ -153,8 +163,13 @@ class Learner:
     def _given_trained(self) -> list[nn.Parameter]:
         return [self._given.get_parameter(name) for name in self._names]
 
+    @property
+    def gathers(self) -> bool:
+        """Whether every process must call `state`: each holds a part of it."""
+        return self._settings.sharding != "none"
+
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """Files of tensors and JSON for a checkpoint; every process must call this."""
+        """Files of tensors and JSON for a checkpoint."""
         tensors, numbers = optimizer_state(self._optimizer, self._names)
         files = {"weights": self._by_name(self._trained), "optimizer": tensors}
         if self._average is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, PositiveInt, model_validator
 
@@ -20,7 +20,7 @@ from model.stages import (
     MotionSettings,
     StageSettings,
 )
-from model.trainer_settings import TrainerSettings
+from model.trainer_settings import FREE, SHARING, TrainerSettings
 from model.training_masks import MaskSettings
 from model.training_set import WindowLength
 from model.training_step import LossSettings
@@ -86,6 +86,11 @@ class Profile(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
         if wanted == "autoencoder" and not first:
             raise ValueError("stage autoencoder: this profile's VAE comes pretrained; take another stage")
         return tuple(dict.fromkeys((*first, wanted)))
+
+    def recorded(self) -> dict[str, Any]:
+        """What a training is bound to, as JSON: all but what may change on the way (FREE, SHARING)."""
+        free = {"trainer": FREE | SHARING}
+        return self.model_dump(mode="json", exclude=dict.fromkeys(get_args(StageName), free))
 
     @property
     def untrained(self) -> str | None:

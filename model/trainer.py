@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +103,8 @@ def train(
         for number, batch in enumerate(batches, start=first + 1):
             losses, norm = learner.learn(batch, number=number, order=order)
             log.add(losses)
-            log.add_value("gradient_norm", norm)
+            if math.isfinite(norm):  # else fp16 has left the step out
+                log.add_value("gradient_norm", norm)
             run.tell(number)
             if number % settings.checkpoint_every == 0 or number == settings.steps:
                 path = run.save(number, folder=folder, facts={"recorded": recorded, "cut": cut})
@@ -135,7 +137,8 @@ class _Run:
 
     def save(self, number: int, *, folder: Path, facts: Mapping[str, Any]) -> Path:
         """Write a checkpoint, in the main process."""
-        files, numbers = self.learner.state()
+        if self.accelerator.is_main_process or self.learner.gathers:
+            files, numbers = self.learner.state()
         if self.accelerator.is_main_process:
             write_checkpoint(
                 folder,

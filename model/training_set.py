@@ -60,8 +60,8 @@ class ClipReader(Protocol):
         """Frames first .. first + count."""
         ...
 
-    def speech(self, clip: int) -> Tensor:
-        """Speech features of the whole clip, (N, layers, D) float32."""
+    def speech(self, clip: int, *, first: int, count: int) -> Tensor:
+        """Speech features of frames first .. first + count, (count, layers, D) float32."""
         ...
 
 
@@ -152,13 +152,16 @@ class WindowSet(Dataset[Sample]):
         reference = self._reader.latents(
             draw.clip, first=_outside(first, count, total=total, generator=generator), count=1
         )
-        speech = self._reader.speech(draw.clip)
+        # what the windows reach beyond the sample; at the clip's ends there is nothing, and they clamp
+        reach = self._length.speech // 2
+        start, end = max(first - reach, 0), min(first + count + reach, total)
+        speech = self._reader.speech(draw.clip, first=start, count=end - start)
         return {
             "rgb": window.rgb,
             "depth": window.depth,
             "mask": window.mask,
             "reference": reference.rgb[0],
-            "speech": speech_windows(speech, first=first, count=count, window=self._length.speech),
+            "speech": speech_windows(speech, first=first - start, count=count, window=self._length.speech),
             "seed": _seed(generator),
         }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 from model.depth_code import DepthRange
 from model.pictures import Pictures, shrink
@@ -54,7 +54,8 @@ def clip_pictures(
         )
 
 
-def load_pictures(path: Path) -> Pictures:
-    """A clip's cached pictures (tasks/cache_pictures.py)."""
-    arrays = load_file(path)
-    return Pictures(rgb=arrays["rgb"].float() / 127.5 - 1, code=arrays["code"].float(), mask=arrays["mask"])
+def load_pictures(path: Path, *, frames: slice = slice(None)) -> Pictures:
+    """A clip's cached pictures (tasks/cache_pictures.py), or some of them: no others are read."""
+    with safe_open(path, framework="pt") as file:
+        rgb, code, mask = (file.get_slice(name)[frames] for name in ("rgb", "code", "mask"))
+    return Pictures(rgb=rgb.float() / 127.5 - 1, code=code.float(), mask=mask)

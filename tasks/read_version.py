@@ -1,14 +1,18 @@
-"""A dataset version opened for training: clips by index, latents by window, speech by clip."""
+"""A dataset version opened for training: clips by index, latents and speech by window."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from zipfile import ZipFile
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor
 
@@ -72,15 +76,25 @@ class TrainingClips:
             }
         return Latents(**window)
 
-    def speech(self, clip: int) -> Tensor:
-        """Speech features of the whole clip, (N, layers, D) float32."""
-        with np.load(self._path(self._rows[clip].blobs["speech"]), allow_pickle=False) as arrays:
-            return torch.from_numpy(arrays["features"].astype(np.float32))
+    def speech(self, clip: int, *, first: int, count: int) -> Tensor:
+        """Speech features of frames first .. first + count, (count, layers, D) float32."""
+        features = _rows_of(self._path(self._rows[clip].blobs["speech"]), "features", first, count)
+        return torch.from_numpy(features.astype(np.float32))
 
     def _path(self, digest: str) -> Path:
         if digest not in self._checked:
             self._checked[digest] = self._store.checked_blob(digest)
         return self._checked[digest]
+
+
+def _rows_of(path: Path, name: str, first: int, count: int) -> NDArray[Any]:
+    """Some rows of an array in an .npz, without holding the others: minutes of speech are 100s of MB."""
+    with ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
+        np.lib.format.read_magic(member)  # type: ignore[no-untyped-call]
+        shape, _, dtype = np.lib.format.read_array_header_1_0(member)  # type: ignore[no-untyped-call]
+        row_bytes = dtype.itemsize * math.prod(shape[1:])
+        member.seek(first * row_bytes, os.SEEK_CUR)
+        return np.frombuffer(member.read(count * row_bytes), dtype).reshape(-1, *shape[1:])
 
 
 def split_rows(rows: Iterable[ManifestRow], split: Split) -> list[ManifestRow]:

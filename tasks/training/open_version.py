@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from model.pictures import Pictures
@@ -17,25 +16,22 @@ from tasks.read_version import Split, TrainingClips, split_rows
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
 
-HELD_CLIPS = 4096
-"""Clips whose pictures stay in memory; 64 px stills are 50 kB each."""
-
 
 class PictureClips:
     """Cached pictures of one split's clips (model.autoencoder_step.PictureReader)."""
 
     def __init__(self, store: Store, rows: Sequence[ManifestRow], pictures: Mapping[str, str]) -> None:
         self._paths = [store.checked_blob(pictures[row.clip_id]) for row in rows]
+        self._frames = [row.frames or 0 for row in rows]
         self.kinds = [row.kind for row in rows]
 
-    def pictures(self, clip: int) -> Pictures:
-        """All frames of a clip."""
-        return _held(self._paths[clip])
+    def frames(self, clip: int) -> int:
+        """How many a clip has."""
+        return self._frames[clip]
 
-
-@lru_cache(maxsize=HELD_CLIPS)
-def _held(path: Path) -> Pictures:
-    return load_pictures(path)
+    def picture(self, clip: int, frame: int) -> Pictures:
+        """One of them, (1, ...)."""
+        return load_pictures(self._paths[clip], frames=slice(frame, frame + 1))
 
 
 def cached_pictures(version: Version, profile: Profile, encoder: VersionEncoder) -> dict[str, str]:

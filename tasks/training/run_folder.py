@@ -26,7 +26,7 @@ from model.profiles import Profile, StageName
 from tasks.stage import Json
 from tasks.store.blobs import file_digest
 from tasks.store.canonical import seal, unseal
-from tasks.store.durable import make_folder, place, sync_folder, write_temporary
+from tasks.store.durable import make_folder, place, sync_file, sync_folder, write_temporary
 
 BEFORE: Mapping[StageName, StageName] = {"inpaint": "joint", "motion": "joint"}
 """Stage -> the stage whose networks it starts from."""
@@ -46,6 +46,10 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Of weights, order and noise."""
     profile: Profile
     """Everything else."""
+
+    def recorded(self) -> Json:
+        """What the folder is bound to: a training may be continued with other settings of the rest."""
+        return {**self.model_dump(mode="json"), "profile": self.profile.recorded()}
 
 
 class StageRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -122,14 +126,13 @@ class RunFolder:
             ValueError: the folder holds another training; names what differs.
         """
         make_folder(self.root)
-        path = self.root / "training.json"
+        path = self.root / ORIGIN
         if not path.is_file():
             place(write_temporary(self.root, seal(facts.model_dump(mode="json"))), path)
             return
         held = TrainingFacts.model_validate(unseal(path.read_bytes()))
-        if held != facts:
-            told = "; ".join(_differences(held.model_dump(mode="json"), facts.model_dump(mode="json")))
-            raise ValueError(f"{self.root} holds another training: {told}; take another --out")
+        if told := _differences(held.recorded(), facts.recorded()):
+            raise ValueError(f"{self.root} holds another training: {'; '.join(told)}; take another --out")
 
     def record(self, stage: StageName) -> StageRecord | None:
         """The record of a finished stage; None while it is not."""
@@ -156,6 +159,21 @@ class RunFolder:
                     f"run the same command with --stage {before} first"
                 )
             ready.add(stage)
+
+    def check_weights(self, stage: StageName) -> None:
+        """Refuse to go on from networks that are not what a finished stage saved.
+
+        Raises:
+            ValueError: names the file.
+        """
+        record = self.record(stage)
+        for name, digest in {} if record is None else record.weights.items():
+            path = self.stage(stage) / name
+            if not path.is_file() or file_digest(path) != digest:
+                raise ValueError(
+                    f"{path} is not what stage {stage} saved; put it back, or remove {self.stage(stage)} and "
+                    "train that stage again"
+                )
 
     def save_pipeline(self, name: str, pipeline: DiffusionPipeline, record: StageRecord) -> None:
         """Save a pipeline and what it was trained on below the folder."""
@@ -188,14 +206,28 @@ class RunFolder:
         return done
 
     def save(self, folder: Path, write: Callable[[Path], Any]) -> None:
-        """Write a folder so that it is there whole, or as it was before."""
-        unfinished = folder.with_name(f".unfinished-{folder.name}")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        """Write a folder so that it is whole or not there; its stage is not finished before."""
+        unfinished, before = (folder.with_name(f".{word}-{folder.name}") for word in ("unfinished", "before"))
+        for left in (unfinished, before):
+            shutil.rmtree(left, ignore_errors=True)
         write(unfinished)
+        for path in unfinished.rglob("config.json"):
+            _forget_origin(path)
+        for path in unfinished.rglob("*"):
+            sync_folder(path) if path.is_dir() else sync_file(path)
+        sync_folder(unfinished)
         if folder.is_dir():
-            shutil.rmtree(folder)
+            folder.rename(before)
         unfinished.rename(folder)
         sync_folder(folder.parent)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _forget_origin(config: Path) -> None:
+    """Libraries note the folder a network was loaded from: elsewhere the same one had another digest."""
+    held: dict[str, Any] = json.loads(config.read_text())
+    if held.pop("_name_or_path", None) is not None:
+        config.write_text(json.dumps(held, indent=2, sort_keys=True) + "\n")
 
 
 def tool_versions() -> dict[str, str]:

@@ -29,6 +29,7 @@ from model.training_set import PairSet, Sample, WindowSet
 from model.training_step import InpaintStep, JointStep, MotionStep
 from tasks.read_version import TrainingClips
 from tasks.training.open_version import PictureClips
+from tasks.training.processes import one_after_another
 from tasks.training.run_folder import RunFolder, TrainingFacts
 
 
@@ -51,12 +52,14 @@ def plan_autoencoder(facts: TrainingFacts, clips: PictureClips, settings: Autoen
     return StagePlan(step=step, data=PictureSet(clips), order=order, trainer=settings.trainer)
 
 
-def plan_joint(facts: TrainingFacts, clips: TrainingClips, prompt: Path) -> StagePlan:
+def plan_joint(facts: TrainingFacts, clips: TrainingClips, folder: RunFolder) -> StagePlan:
     """Stage 1: denoiser and ReferenceNet; the prompt is kept for the stages after it."""
     settings = facts.profile.joint
     with _weights_of(facts, "joint"):
         networks = first_networks(facts.profile.networks)
-    networks.prompt.save_pretrained(prompt)
+    with one_after_another():
+        if not folder.prompt.is_dir():
+            folder.save(folder.prompt, networks.prompt.save_pretrained)
     step = JointStep(
         denoiser=networks.denoiser,
         reference_net=networks.reference_net,
@@ -102,7 +105,7 @@ def plan_motion(facts: TrainingFacts, clips: TrainingClips, folder: RunFolder) -
             f"no train clip has sound and {settings.length.frames} frames, which the motion stage needs; "
             "build a version with talking clips"
         )
-    layers, width = clips.speech(data.clips()[0]).shape[1:]
+    layers, width = clips.speech(data.clips()[0], first=0, count=1).shape[1:]
     with _weights_of(facts, "motion"):
         adapter = first_motion_adapter(facts.profile.networks, joint)
         denoiser = video_denoiser(joint, adapter, zero_output=settings.zero_output)

@@ -20,12 +20,7 @@ from tasks.read_version import TrainingClips, split_rows
 from tasks.store.versions import Version
 from tasks.training.open_version import PictureClips, cached_pictures, training_clips
 from tasks.training.processes import one_after_another, processes
-from tasks.training.run_folder import (
-    RunFolder,
-    StageRecord,
-    TrainingFacts,
-    tool_versions,
-)
+from tasks.training.run_folder import BEFORE, RunFolder, StageRecord, TrainingFacts, tool_versions
 from tasks.training.save_pipelines import save_image_pipeline, save_video_pipeline
 from tasks.training.stage_plans import (
     StagePlan,
@@ -72,6 +67,8 @@ def train_stage(stage: StageName, training: Training) -> StageRecord:
         return done
     if stage == "autoencoder":
         return _train_autoencoder(training)
+    for earlier in {"autoencoder", BEFORE.get(stage, "autoencoder")}:
+        training.folder.check_weights(earlier)
     with one_after_another():
         splits = training_clips(
             training.version, training.folder.vae, training.profile, training.encoder, splits=("train", "val")
@@ -105,7 +102,7 @@ def _save_pipeline(record: StageRecord, training: Training, plan: StagePlan) -> 
 def _plan(stage: StageName, training: Training, clips: TrainingClips) -> StagePlan:
     folder, facts = training.folder, training.facts
     plans: dict[str, Callable[[], StagePlan]] = {
-        "joint": lambda: plan_joint(facts, clips, folder.prompt),
+        "joint": lambda: plan_joint(facts, clips, folder),
         "inpaint": lambda: plan_inpaint(facts, clips, folder),
         "motion": lambda: plan_motion(facts, clips, folder),
     }
@@ -134,7 +131,7 @@ def _run(
             settings=plan.trainer,
             folder=folder.checkpoints(stage),
             watch=watch,
-            facts={"stage": stage, "training": training.facts.model_dump(mode="json")},
+            facts={"stage": stage, "training": training.facts.recorded()},
         )
     record = StageRecord(
         stage=stage,
@@ -173,7 +170,7 @@ def _train_autoencoder(training: Training) -> StageRecord:
 def _fit_scale(vae: AutoencoderKL, clips: PictureClips) -> None:
     """Latents of RGB and depth together get unit variance."""
     every = range(0, len(clips.kinds), max(len(clips.kinds) // FITTED_CLIPS, 1))
-    chosen = [clips.pictures(clip) for clip in every]
-    seen = torch.cat([torch.cat([pictures.rgb[:1], as_picture(pictures.code[:1])]) for pictures in chosen])
+    chosen = [clips.picture(clip, 0) for clip in every]
+    seen = torch.cat([torch.cat([picture.rgb, as_picture(picture.code)]) for picture in chosen])
     with torch.inference_mode():
         fit_scaling_factor(vae, vae.eval().encode(seen).latent_dist.mean)

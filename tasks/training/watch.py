@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,13 +40,18 @@ class TrainingWatch:
         self._stage, self._steps, self._progress, self._look = stage, steps, progress, look
         self._done = self._told = 0
         self._logs = logs
+        self._board: SummaryWriter | None = None
         progress.begin(stage, clips=steps, unit="steps")
         logging.getLogger("accelerate").setLevel(logging.WARNING)
 
-    @cached_property
-    def _board(self) -> SummaryWriter:
-        """Made where something is shown: of several processes, in the first."""
-        return SummaryWriter(str(self._logs))
+    def _board_from(self, step: int) -> SummaryWriter:
+        """Made where something is shown first: of several processes, in the first.
+
+        A resumed run shows the steps after its checkpoint again, and the board forgets the first ones.
+        """
+        if self._board is None:
+            self._board = SummaryWriter(str(self._logs), purge_step=step)
+        return self._board
 
     def __enter__(self) -> Self:
         return self
@@ -55,13 +59,13 @@ class TrainingWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if "_board" in self.__dict__:
+        if self._board is not None:
             self._board.close()
 
     def on_step(self, step: int, losses: Mapping[str, float]) -> None:
         """Losses since the last call."""
         for name, value in losses.items():
-            self._board.add_scalar(name, value, step)
+            self._board_from(step).add_scalar(name, value, step)
         if step * LINES // self._steps > self._told:
             self._told = step * LINES // self._steps
             told = ", ".join(f"{name.removeprefix('loss/')} {losses[name]:.4f}" for name in TOLD)
@@ -73,4 +77,4 @@ class TrainingWatch:
         """Pictures of the fixed samples."""
         if self._look is not None:
             for name, picture in self._look(networks).items():
-                self._board.add_image(name, picture, step)
+                self._board_from(step).add_image(name, picture, step)

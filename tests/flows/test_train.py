@@ -57,6 +57,12 @@ def test_what_is_untrained_or_synthetic_is_said_with_the_weights(trained: Traine
     assert trained.outcome.notices == tuple(origin["notices"])
 
 
+def test_what_is_saved_names_no_folder_of_this_machine(trained: Trained) -> None:
+    """Libraries note where a network was loaded from; the same training elsewhere had other digests."""
+    told = [path for path in trained.out.rglob("*.json") if str(trained.out.parent) in path.read_text()]
+    assert told == []
+
+
 def test_latents_of_all_have_unit_variance(trained: Trained) -> None:
     """The scaling factor is fitted after the VAE is trained, and saved with it."""
     config = json.loads((trained.out / "autoencoder" / "vae" / "config.json").read_text())
@@ -106,21 +112,26 @@ def test_unknown_profile_is_refused(trained: Trained, tmp_path: Path) -> None:
         train.fn(settings)
 
 
-def test_killed_and_run_again_gives_the_same_weights(trained: Trained, tmp_path: Path) -> None:
-    """kill -9 in the joint stage, after a checkpoint; then the same command to its end."""
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_and_run_again_gives_the_same_weights(trained: Trained, tmp_path: Path, stage: str) -> None:
+    """kill -9 in a stage, after a checkpoint; then the same command to its end."""
     out = tmp_path / "R"
-    command = [sys.executable, "-m", "flows", "train", "--stage", "joint", "--workers", "1"]
+    if stage != "autoencoder":
+        for part in ("training.json", "autoencoder", "prompt", *([] if stage == "joint" else ["joint"])):
+            _copied(trained.out / part, _made(out) / part)
+    command = [sys.executable, "-m", "flows", "train", "--stage", stage, "--workers", "1"]
     command += ["--store", str(trained.store.root), "--name", NAME, "--out", str(out)]
     command += ["--profile", trained.settings.profile]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
-        told = next((line for line in run.stderr if line.startswith("joint step 3")), None)
+        told = next((line for line in run.stderr if line.startswith(f"{stage} step 3")), None)
         run.kill()
     assert told is not None
-    assert RunFolder(out).record("joint") is None
+    assert RunFolder(out).record(stage) is None
+    assert (out / stage / "checkpoints" / "00000002").is_dir()
     subprocess.run(command, env=environment, cwd=REPOSITORY, check=True, capture_output=True)
-    undisturbed, resumed = RunFolder(trained.out).record("joint"), RunFolder(out).record("joint")
+    undisturbed, resumed = RunFolder(trained.out).record(stage), RunFolder(out).record(stage)
     assert undisturbed is not None
     assert resumed is not None
     assert resumed.weights == undisturbed.weights
@@ -130,8 +141,7 @@ def test_two_processes_learn_what_one_does_and_speak_once(trained: Trained, tmp_
     """With one global batch: the same losses; launched on CPUs, both were once alone and wrote one folder."""
     out = tmp_path / "R"
     for part in ("training.json", "autoencoder"):
-        source = trained.out / part
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, _made(out) / part)
+        _copied(trained.out / part, _made(out) / part)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "flows", "train", "--stage", "joint", "--workers", "1", "--out", str(out)]
     command += ["--store", str(trained.store.root), "--name", NAME, "--profile", trained.settings.profile]
@@ -140,6 +150,33 @@ def test_two_processes_learn_what_one_does_and_speak_once(trained: Trained, tmp_
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["stages"] == {"autoencoder": 4, "joint": 4}
     assert _losses(out) == pytest.approx(_losses(trained.out), rel=1e-5)
+
+
+def test_it_goes_on_with_other_settings_of_the_loop(trained: Trained, tmp_path: Path) -> None:
+    """As after running out of memory; and not with another learning rate."""
+    out = tmp_path / "R"
+    for part in ("training.json", "autoencoder", "joint", "prompt", "inpaint"):
+        _copied(trained.out / part, _made(out) / part)
+    (out / "inpaint" / "run.json").unlink()
+    (out / "inpaint" / "checkpoints" / "00000004").rename(tmp_path / "later")
+    profile = toy_profile()
+    for change in ({"gradient_checkpointing": True, "keep": 1}, {"learning_rate": 0.5}):
+        trainer = profile.inpaint.trainer.model_copy(update=change)
+        changed = profile.model_copy(
+            update={"inpaint": profile.inpaint.model_copy(update={"trainer": trainer})}
+        )
+        settings = trained.settings.model_copy(
+            update={"stage": "inpaint", "out": out, "profile": str(write_profile(tmp_path, changed))}
+        )
+        if "learning_rate" in change:
+            with pytest.raises(ValueError, match=r"inpaint.trainer.learning_rate is 0.001, now 0.5"):
+                train.fn(settings)
+        else:
+            assert train.fn(settings).stages["inpaint"] == 4
+
+
+def _copied(source: Path, target: Path) -> None:
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
 
 
 def _made(folder: Path) -> Path:

@@ -38,8 +38,10 @@ class Counting:
         value = (100.0 * clip + torch.arange(first, first + count))[:, None, None, None].expand(-1, 4, 2, 2)
         return Latents(rgb=value, depth=value / 2, mask=torch.ones(count, 2, 2))
 
-    def speech(self, clip: int) -> Tensor:
-        frames = torch.arange(self.clips[clip].frames, dtype=torch.float32)
+    def speech(self, clip: int, *, first: int, count: int) -> Tensor:
+        assert 0 <= first <= first + count <= self.clips[clip].frames
+        assert count <= 14 + 2 * 2, "no more than the windows reach"
+        frames = torch.arange(first, first + count, dtype=torch.float32)
         return frames[:, None, None].expand(-1, LAYERS, WIDTH)
 
 

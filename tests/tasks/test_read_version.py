@@ -60,7 +60,9 @@ def test_a_window_has_its_frames(store: Store, tmp_path: Path) -> None:
     assert window.rgb[:, 0, 0, 0].tolist() == [3, 4, 5, 6]
     assert torch.equal(window.depth, -window.rgb)
     assert torch.equal(window.mask, window.rgb[:, 0])
-    assert clips.speech(1).shape == (16, 2, 3)
+    speech = clips.speech(1, first=3, count=4)
+    assert torch.equal(speech, torch.arange(18.0, 42.0).reshape(4, 2, 3))
+    assert len(clips.speech(1, first=0, count=16)) == 16
 
 
 def test_the_training_sets_read_it_also_in_another_process(store: Store, tmp_path: Path) -> None:
@@ -105,7 +107,11 @@ def test_pictures_come_back(store: Store, tmp_path: Path) -> None:
         "mask": torch.ones(2, 4, 4, dtype=torch.bool),
     }
     save_file(arrays, tmp_path / "pictures")
-    pictures = load_pictures(store.blob_path(store.put_file(tmp_path / "pictures").sha256))
+    blob = store.put_file(tmp_path / "pictures").sha256
+    pictures = load_pictures(store.blob_path(blob))
     assert pictures.rgb[:, 0, 0, 0].tolist() == [-1, 1]
     assert pictures.code.dtype == torch.float32
     assert pictures.mask.all()
+    one = load_pictures(store.blob_path(blob), frames=slice(1, 2))
+    assert torch.equal(one.rgb, pictures.rgb[1:])
+    assert len(one.code) == len(one.mask) == 1
