@@ -15,6 +15,14 @@ from model.noise_schedule import LEVELS
 from model.speech import SAMPLES_PER_FRAME
 
 Pictures = Tensor | None
+KINDS = {
+    "reference": (3, 0.0),
+    "image": (3, 0.0),
+    "depth": (None, -1.0),
+    "mask_rgb": (None, 0.0),
+    "mask_depth": (None, 0.0),
+}
+"""Argument -> channels, None = no such axis, and the least value; the largest is 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,7 @@ class RequestChecks:
         """Samples of the batch.
 
         Raises:
+            TypeError: names the argument that is no tensor.
             ValueError: names the argument.
         """
         given = {"image": image, "depth": depth, "mask_rgb": mask_rgb, "mask_depth": mask_depth}
@@ -49,16 +58,15 @@ class RequestChecks:
                 f"{held[0]}: this denoiser makes RGB and depth together (8 input channels) and takes nothing "
                 "given; load the pipeline of the inpaint stage"
             )
-        for name, value in (("reference", reference), ("image", image)):
-            self._check_picture(name, value, channels=3, low=0.0, high=1.0)
-        self._check_picture("depth", depth, channels=None, low=-1.0, high=1.0)
-        for name, value in (("mask_rgb", mask_rgb), ("mask_depth", mask_depth)):
-            self._check_picture(name, value, channels=None, low=0.0, high=1.0)
+        pictures = {"reference": reference, **given}
+        for name, value in pictures.items():
+            if value is not None:
+                self._check_picture(name, value)
         for mask, picture in (("mask_rgb", "image"), ("mask_depth", "depth")):
             value = given[mask]
             if value is not None and given[picture] is None and bool((value == 0).any()):
                 raise ValueError(f"{mask}: it has zeros (given), and there is no {picture}")
-        return self._batch({"reference": reference, **given}, samples)
+        return self._batch(pictures, samples)
 
     def check_numbers(
         self,
@@ -78,8 +86,8 @@ class RequestChecks:
             raise ValueError(f"generator: {len(generator)} of them for {batch} samples")
 
     def check_portrait(self, reference: Tensor) -> None:
-        """Raise ValueError unless it is one picture."""
-        self._check_picture("reference", reference, channels=3, low=0.0, high=1.0)
+        """Raise TypeError or ValueError unless it is one picture."""
+        self._check_picture("reference", reference)
         if len(reference) != 1:
             raise ValueError(f"reference: {len(reference)} pictures, need one: a clip has one speaker")
 
@@ -111,24 +119,22 @@ class RequestChecks:
                 return int(picture.shape[-2]), int(picture.shape[-1])
         return self.side_px, self.side_px
 
-    def _check_picture(
-        self, name: str, value: Pictures, *, channels: int | None, low: float, high: float
-    ) -> None:
-        if value is None:
-            return
+    def _check_picture(self, name: str, value: Tensor) -> None:
+        channels, low = KINDS[name]
         wanted = "(B, H, W)" if channels is None else f"(B, {channels}, H, W)"
+        _check_tensor(name, value, f"{wanted}, floats in [{low:g}, 1]")
         fits = value.ndim == (3 if channels is None else 4)
         if not fits or (channels is not None and value.shape[1] != channels) or not len(value):
             raise ValueError(f"{name}: shape {tuple(value.shape)}, need {wanted}")
         if not value.is_floating_point():
-            raise ValueError(f"{name}: {value.dtype}, need floats in [{low:g}, {high:g}]")
+            raise ValueError(f"{name}: {value.dtype}, need floats in [{low:g}, 1]")
         if any(side % self.factor for side in value.shape[-2:]):
             raise ValueError(
                 f"{name}: {tuple(value.shape[-2:])} px, need multiples of {self.factor} in height and width"
             )
         least, most = (float(end) for end in torch.aminmax(value))
-        if not (low <= least and most <= high):  # NaN fails both
-            raise ValueError(f"{name}: values {least:g} .. {most:g}, need [{low:g}, {high:g}]")
+        if not (low <= least and most <= 1):  # NaN fails both
+            raise ValueError(f"{name}: values {least:g} .. {most:g}, need [{low:g}, 1]")
 
     def _batch(self, given: dict[str, Pictures], samples: int) -> int:
         held = {name: value for name, value in given.items() if value is not None}
@@ -150,12 +156,20 @@ class RequestChecks:
         return batch
 
 
+def _check_tensor(name: str, value: object, wanted: str) -> None:
+    """Pictures of PIL and arrays of numpy have other axes and ranges: they are not converted silently."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: {type(value).__name__}, need a torch.Tensor {wanted}")
+
+
 def framed_speech(speech: Tensor) -> NDArray[np.int16]:
     """Speech (S,) in [-1, 1] as the speech network hears it: 16 bit, cut or with silence to whole frames.
 
     Raises:
+        TypeError: it is no tensor.
         ValueError: names the argument.
     """
+    _check_tensor("speech", speech, "(S,), floats in [-1, 1], 16 kHz mono")
     if speech.ndim != 1 or not speech.is_floating_point():
         raise ValueError(
             f"speech: {speech.dtype} of shape {tuple(speech.shape)}, need floats (S,), 16 kHz mono"

@@ -134,6 +134,7 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
             far_m: what code +1 stands for, metres.
 
         Raises:
+            TypeError: an argument is no tensor; names it.
             ValueError: an argument is not what it should be; names it. Before the first frame is asked for.
         """
         checks = RequestChecks(side_px=self.side_px, factor=self._factor)

@@ -6,9 +6,11 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 from torch.nn import functional
 
 from model.depth_code import DepthRange
@@ -310,6 +312,14 @@ def test_a_wrong_argument_is_named_before_any_work(pipeline, message):
         pipeline(**WRONG[message])
     assert str(caught.value).replace("(", "").startswith(message.strip())
     assert not len(work)
+
+
+@pytest.mark.parametrize("name", ["reference", "image", "depth", "mask_rgb", "mask_depth"])
+@pytest.mark.parametrize("value", [Image.new("RGB", (16, 16)), np.zeros((1, 16, 16), np.float32), [rgb()]])
+def test_what_is_no_tensor_is_named(pipeline, name, value):
+    kind = type(value).__name__
+    with pytest.raises(TypeError, match=rf"^{name}: {kind}, need a torch\.Tensor \(B, .*H, W\), floats in"):
+        pipeline(**{"image": rgb(), "depth": codes(), name: value})
 
 
 @pytest.mark.parametrize(

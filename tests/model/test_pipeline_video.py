@@ -6,9 +6,11 @@ import math
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 
 from model import pipeline_video
 from model.autoencoder import decode, encode
@@ -276,6 +278,25 @@ def test_a_wrong_argument_is_named_before_a_frame_is_asked_for(pipeline, message
         talk(pipeline, **WRONG[message])
     assert str(caught.value).startswith(message.strip())
     assert not len(work)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"reference": Image.new("RGB", (16, 16))},
+            r"reference: Image, need a torch\.Tensor \(B, 3, H, W\), floats in \[0, 1\]",
+        ),
+        ({"reference": None}, "reference: NoneType, need"),
+        (
+            {"speech": np.zeros(FRAME, np.float32)},
+            r"speech: ndarray, need a torch\.Tensor \(S,\), floats in \[-1, 1\]",
+        ),
+    ],
+)
+def test_what_is_no_tensor_is_named(pipeline, arguments, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        talk(pipeline, **arguments)
 
 
 def test_sound_is_cut_or_ends_in_silence(pipeline):
