@@ -44,18 +44,16 @@ class LossLog:
     sums: dict[str, list[float]] = field(default_factory=dict)
     """Name -> sum and count. A checkpoint keeps them, so that a resumed run logs the same means."""
 
-    def add(self, losses: SampleLosses) -> None:
-        """Count a step's samples."""
+    def add(self, losses: SampleLosses, norm: float) -> None:
+        """Count a step's samples and its gradient's norm, unless fp16 left that step out."""
+        if math.isfinite(norm):
+            self._count("gradient_norm", norm)
         level = losses.level.tolist()
         for name, column in zip(losses.names, losses.values.T.tolist(), strict=True):
             for value, at in zip(column, level, strict=True):
                 self._count(f"loss/{name}", value)
                 if name != "total" and at != NO_LEVEL:
                     self._count(f"loss/{name}/{_quarter(at)}", value)
-
-    def add_value(self, name: str, value: float) -> None:
-        """Count something else."""
-        self._count(name, value)
 
     def take(self) -> dict[str, float]:
         """The means by name; counting starts anew."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,26 +84,21 @@ def train(
     settings.check_batch(processes=accelerator.num_processes)
     recorded = _recorded(step, order=order, settings=settings, facts=facts or {})
     cut = {"accumulation": settings.accumulation, "processes": accelerator.num_processes}
-    found = newest_checkpoint(folder)
+    found = _newest_of_this_run(folder, recorded=recorded, cut=cut)
     if found is not None:
-        _require_same(found, recorded=recorded, cut=cut)
         accelerator.wait_for_everyone()  # all have read before anything is removed
         if accelerator.is_main_process:
             tidy_checkpoints(folder, newest=found.step, keep=settings.keep)
+    first, path = (0, folder) if found is None else (found.step, found.path)
     with _threads(settings.threads):
         learner, log = Learner(step, settings=settings, accelerator=accelerator), LossLog()
         if found is not None:
             learner.restore(found, found.facts["numbers"])
             log.sums.update(found.facts["log"])
         run = _Run(learner=learner, log=log, settings=settings, accelerator=accelerator, watch=watch)
-        first = found.step if found is not None else 0
-        path = found.path if found is not None else folder
         batches = _batches(data, order, first=first, settings=settings, accelerator=accelerator)
         for number, batch in enumerate(batches, start=first + 1):
-            losses, norm = learner.learn(batch, number=number, order=order)
-            log.add(losses)
-            if math.isfinite(norm):  # else fp16 has left the step out
-                log.add_value("gradient_norm", norm)
+            log.add(*learner.learn(batch, number=number, order=order))
             run.tell(number)
             if number % settings.checkpoint_every == 0 or number == settings.steps:
                 path = run.save(number, folder=folder, facts={"recorded": recorded, "cut": cut})
@@ -216,12 +210,17 @@ def _recorded(
     }
 
 
-def _require_same(found: Checkpoint, *, recorded: Mapping[str, Any], cut: Mapping[str, int]) -> None:
-    """Refuse to continue another run.
+def _newest_of_this_run(
+    folder: Path, *, recorded: Mapping[str, Any], cut: Mapping[str, int]
+) -> Checkpoint | None:
+    """The checkpoint to go on from; None where there is none.
 
     Raises:
-        ValueError: names what differs.
+        ValueError: it is another run's; names what differs.
     """
+    found = newest_checkpoint(folder)
+    if found is None:
+        return None
     before: dict[str, Any] = found.facts["recorded"]
     differing = [
         f"{name} was {before.get(name)}, is {recorded.get(name)}"
@@ -241,6 +240,7 @@ def _require_same(found: Checkpoint, *, recorded: Mapping[str, Any], cut: Mappin
                 found.facts["cut"][name],
                 cut[name],
             )
+    return found
 
 
 def _shapes(step: nn.Module) -> str:

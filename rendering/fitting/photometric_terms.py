@@ -56,24 +56,34 @@ def sample_frames(
             y = (py - placing[1]) / placing[2] - 0.5
             if not (1.0 <= x < width - 2.001 and 1.0 <= y < height - 2.001):
                 continue
-            # five bilinear values, here and a pixel to either side, share twelve pixels and their weights
             column, line = int(x), int(y)
-            right, lower = np.float32(x - column), np.float32(y - line)
-            left, upper = np.float32(1) - right, np.float32(1) - lower
-            image = images[frame, line - 1 : line + 3, column - 1 : column + 3]
-            before = upper * image[1, 0] + lower * image[2, 0]
-            first = upper * image[1, 1] + lower * image[2, 1]
-            second = upper * image[1, 2] + lower * image[2, 2]
-            behind = upper * image[1, 3] + lower * image[2, 3]
-            rise = upper * (image[2, 1] * left + image[2, 2] * right)
-            rise += lower * (image[3, 1] * left + image[3, 2] * right)
-            rise -= upper * (image[0, 1] * left + image[0, 2] * right)
-            rise -= lower * (image[1, 1] * left + image[1, 2] * right)
-            brightness[frame, row] = unit * (left * first + right * second)
-            run = left * (second - before) + right * (behind - first)
+            around = images[frame, line - 1 : line + 3, column - 1 : column + 3]
+            value, run, rise = _bilinear(around, np.float32(x - column), np.float32(y - line))
+            brightness[frame, row] = unit * value
             gradient[frame, row, 0] = run * slope
             gradient[frame, row, 1] = rise * slope
     return brightness, gradient
+
+
+@compiled
+def _bilinear(
+    around: NDArray[np.uint8], right: np.float32, lower: np.float32
+) -> tuple[np.float32, np.float32, np.float32]:
+    """Value and central differences over two pixels, between the middle pixels of (4, 4).
+
+    Five bilinear values, here and a pixel to either side, share twelve pixels and their weights.
+    """
+    left, upper = np.float32(1) - right, np.float32(1) - lower
+    before = upper * around[1, 0] + lower * around[2, 0]
+    first = upper * around[1, 1] + lower * around[2, 1]
+    second = upper * around[1, 2] + lower * around[2, 2]
+    behind = upper * around[1, 3] + lower * around[2, 3]
+    rise = upper * (around[2, 1] * left + around[2, 2] * right)
+    rise += lower * (around[3, 1] * left + around[3, 2] * right)
+    rise -= upper * (around[0, 1] * left + around[0, 2] * right)
+    rise -= lower * (around[1, 1] * left + around[1, 2] * right)
+    run = left * (second - before) + right * (behind - first)
+    return left * first + right * second, run, rise
 
 
 @compiled
