@@ -16,7 +16,7 @@ from torch.nn import functional
 from model.autoencoder import decode, encode
 from model.denoiser import INPAINT_LAYOUT, LATENT_CHANNELS
 from model.depth_code import DepthRange, as_picture, from_picture
-from model.pipeline_inputs import RequestChecks, broadcast_mask
+from model.pipeline_inputs import PictureArguments, RequestChecks, broadcast_mask
 from model.prompt import Prompt
 from model.reference import Reference, install_reference_attention, reference_features, reference_keys
 from model.sampling import Prediction, denoise, guided_at_once
@@ -116,33 +116,18 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
             TypeError: an argument is no tensor; names it.
             ValueError: an argument is not what it should be; names it.
         """
-        checks = RequestChecks(side_px=self.side_px, factor=self._factor)
-        batch = checks.check(
-            reference=reference,
-            image=image,
-            depth=depth,
-            mask_rgb=mask_rgb,
-            mask_depth=mask_depth,
-            samples=samples,
-            takes_given=self.takes_given,
+        asked = PictureArguments(
+            reference=reference, image=image, depth=depth, mask_rgb=mask_rgb, mask_depth=mask_depth
         )
+        checks = RequestChecks(side_px=self.side_px, factor=self._factor)
+        batch = checks.check(asked, samples=samples, takes_given=self.takes_given)
         checks.check_numbers(
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            has_reference=reference is not None,
-            generator=generator,
-            batch=batch,
+            asked, steps=num_inference_steps, guidance_scale=guidance_scale, generator=generator, batch=batch
         )
         depth_range = checks.depth_range(near_m=near_m, far_m=far_m)
-        size = checks.size(reference, image, depth, mask_rgb, mask_depth)
-        given = self._given(image, depth, mask_rgb, mask_depth, batch=batch, size=size)
-        shape = (batch, 2 * LATENT_CHANNELS, size[0] // self._factor, size[1] // self._factor)
-        noise = randn_tensor(shape, generator=generator, device=self.device, dtype=self.denoiser.dtype)
+        given = self._given(asked, batch=batch, size=checks.size(asked))
         predict = self._prediction(reference, given, guidance_scale=guidance_scale)
-        with self.progress_bar(total=num_inference_steps) as bar:
-            latents = denoise(
-                predict, noise, schedule=self.scheduler, steps=num_inference_steps, on_step=bar.update
-            )
+        latents = self._sampled(predict, given, steps=num_inference_steps, generator=generator)
         return self._output(latents, given, depth_range)
 
     @property
@@ -154,22 +139,14 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Of pictures where no argument says it."""
         return int(self.denoiser.config.sample_size) * self._factor
 
-    def _given(
-        self,
-        image: Tensor | None,
-        depth: Tensor | None,
-        mask_rgb: Tensor | None,
-        mask_depth: Tensor | None,
-        *,
-        batch: int,
-        size: tuple[int, int],
-    ) -> _Given:
+    def _given(self, asked: PictureArguments, *, batch: int, size: tuple[int, int]) -> _Given:
+        image, depth = asked.image, asked.depth
         device, dtype = self.device, self.denoiser.dtype
         rgb = (torch.zeros(batch, 3, *size) if image is None else image).to(device, torch.float32)
         code = (torch.ones(batch, *size) if depth is None else depth).to(device, torch.float32)
         masks = [
             broadcast_mask(mask, is_given=held is not None, batch=batch, size=size).to(device, dtype)
-            for mask, held in ((mask_rgb, image), (mask_depth, depth))
+            for mask, held in ((asked.mask_rgb, image), (asked.mask_depth, depth))
         ]
         made = torch.stack(masks, dim=1)
         # whole masks need no VAE: nothing of what is made is read
@@ -212,6 +189,20 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         if guidance_scale == 1:
             return says(Reference(keys=keys))
         return guided_at_once(says(Reference(keys=keys, without=len(reference))), scale=guidance_scale)
+
+    def _sampled(
+        self,
+        predict: Prediction,
+        given: _Given,
+        *,
+        steps: int,
+        generator: Generator | list[Generator] | None,
+    ) -> Tensor:
+        """Clean latents (B, 8, h, w) from noise."""
+        shape = given.latents.shape
+        noise = randn_tensor(shape, generator=generator, device=self.device, dtype=self.denoiser.dtype)
+        with self.progress_bar(total=steps) as bar:
+            return denoise(predict, noise, schedule=self.scheduler, steps=steps, on_step=bar.update)
 
     def _output(self, latents: Tensor, given: _Given, depth_range: DepthRange | None) -> PortraitRGBD:
         rgb, depth = latents[:, :LATENT_CHANNELS], latents[:, LATENT_CHANNELS:]

@@ -26,6 +26,23 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureArguments:
+    """Pictures that a call was asked with, None where there is none."""
+
+    reference: Pictures
+    image: Pictures
+    depth: Pictures
+    mask_rgb: Pictures
+    mask_depth: Pictures
+
+    @property
+    def held(self) -> dict[str, Tensor]:
+        """Those that there are, by argument."""
+        named = ((name, getattr(self, name)) for name in KINDS)
+        return {name: value for name, value in named if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestChecks:
     """What the pictures of a pipeline have to be like."""
 
@@ -34,53 +51,40 @@ class RequestChecks:
     factor: int
     """Picture pixels of a latent's side."""
 
-    def check(
-        self,
-        *,
-        reference: Pictures,
-        image: Pictures,
-        depth: Pictures,
-        mask_rgb: Pictures,
-        mask_depth: Pictures,
-        samples: int,
-        takes_given: bool,
-    ) -> int:
+    def check(self, asked: PictureArguments, *, samples: int, takes_given: bool) -> int:
         """Samples of the batch.
 
         Raises:
             TypeError: names the argument that is no tensor.
             ValueError: names the argument.
         """
-        given = {"image": image, "depth": depth, "mask_rgb": mask_rgb, "mask_depth": mask_depth}
-        held = [name for name, value in given.items() if value is not None]
-        if held and not takes_given:
+        held = asked.held
+        given = [name for name in held if name != "reference"]
+        if given and not takes_given:
             raise ValueError(
-                f"{held[0]}: this denoiser makes RGB and depth together (8 input channels) and takes nothing "
-                "given; load the pipeline of the inpaint stage"
+                f"{given[0]}: this denoiser makes RGB and depth together (8 input channels) and takes "
+                "nothing given; load the pipeline of the inpaint stage"
             )
-        pictures = {"reference": reference, **given}
-        for name, value in pictures.items():
-            if value is not None:
-                self._check_picture(name, value)
+        for name, value in held.items():
+            self._check_picture(name, value)
         for mask, picture in (("mask_rgb", "image"), ("mask_depth", "depth")):
-            value = given[mask]
-            if value is not None and given[picture] is None and bool((value == 0).any()):
+            if mask in held and picture not in held and bool((held[mask] == 0).any()):
                 raise ValueError(f"{mask}: it has zeros (given), and there is no {picture}")
-        return self._batch(pictures, samples)
+        return self._batch(held, samples)
 
     def check_numbers(
         self,
+        asked: PictureArguments,
         *,
-        num_inference_steps: int,
+        steps: int,
         guidance_scale: float,
-        has_reference: bool,
         generator: Generator | list[Generator] | None,
         batch: int,
     ) -> None:
         """Raise ValueError, naming the argument."""
-        self.check_steps(num_inference_steps)
+        self.check_steps(steps)
         self.check_scale("guidance_scale", guidance_scale)
-        if guidance_scale != 1 and not has_reference:
+        if guidance_scale != 1 and asked.reference is None:
             raise ValueError(f"guidance_scale is {guidance_scale}, and there is no reference to guide by")
         if isinstance(generator, list) and len(generator) != batch:
             raise ValueError(f"generator: {len(generator)} of them for {batch} samples")
@@ -112,11 +116,10 @@ class RequestChecks:
         except ValueError as wrong:
             raise ValueError(f"near_m and far_m: {wrong}") from None
 
-    def size(self, *pictures: Pictures) -> tuple[int, int]:
+    def size(self, asked: PictureArguments) -> tuple[int, int]:
         """Height and width."""
-        for picture in pictures:
-            if picture is not None:
-                return int(picture.shape[-2]), int(picture.shape[-1])
+        for picture in asked.held.values():
+            return int(picture.shape[-2]), int(picture.shape[-1])
         return self.side_px, self.side_px
 
     def _check_picture(self, name: str, value: Tensor) -> None:
@@ -136,8 +139,7 @@ class RequestChecks:
         if not (low <= least and most <= 1):  # NaN fails both
             raise ValueError(f"{name}: values {least:g} .. {most:g}, need [{low:g}, 1]")
 
-    def _batch(self, given: dict[str, Pictures], samples: int) -> int:
-        held = {name: value for name, value in given.items() if value is not None}
+    def _batch(self, held: dict[str, Tensor], samples: int) -> int:
         if samples < 1:
             raise ValueError(f"samples is {samples}, need at least 1")
         if not held:

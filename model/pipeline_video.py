@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import diffusers
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 from transformers import Wav2Vec2Model
 
@@ -49,7 +51,6 @@ class _Request:
     portrait: Tensor
     """Its latents, (1, 4, h, w)."""
     speech: SpeechStream
-    frames: int
     steps: int
     reference_scale: float
     speech_scale: float
@@ -140,26 +141,22 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         checks = RequestChecks(side_px=self.side_px, factor=self._factor)
         checks.check_portrait(reference)
         checks.check_steps(num_inference_steps)
-        for name, scale in (("reference_scale", reference_scale), ("speech_scale", speech_scale)):
-            checks.check_scale(name, scale)
+        checks.check_scale("reference_scale", reference_scale)
+        checks.check_scale("speech_scale", speech_scale)
         depth_range = checks.depth_range(near_m=near_m, far_m=far_m)
         samples = framed_speech(speech)
-        length = self._length
-        parts = speech_parts(self.speech_network, samples, windows=WindowSettings())
-        frames = whole_frames(samples)
         portrait = self._encoded(reference)
         request = _Request(
             seen=self._seen(portrait),
             portrait=portrait,
-            speech=SpeechStream(parts, frames=frames, window=length.speech),
-            frames=frames,
+            speech=self._heard(samples),
             steps=num_inference_steps,
             reference_scale=reference_scale,
             speech_scale=speech_scale,
             generator=generator,
             depth_range=depth_range,
         )
-        return self._frames(request)
+        return self._frames(request, count=whole_frames(samples))
 
     @property
     def _factor(self) -> int:
@@ -177,18 +174,22 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
             frames=config.window_frames, given=config.given_frames, speech=config.speech_frames
         )
 
-    def _frames(self, request: _Request) -> Iterator[PortraitRGBDFrame]:
+    def _frames(self, request: _Request, *, count: int) -> Iterator[PortraitRGBDFrame]:
         length = self._length
         # as in training where motion frames are dropped: a clip begins from its portrait
         motion = request.portrait[:, None].expand(-1, length.given, -1, -1, -1)
         done = 0
-        while done < request.frames:
-            count = min(length.frames - length.given, request.frames - done)
-            latents = self._chunk(request, motion, count)
+        while done < count:
+            chunk = min(length.frames - length.given, count - done)
+            latents = self._chunk(request, motion, chunk)
             yield from self._decoded(latents, request.depth_range)
             made = latents[:, :LATENT_CHANNELS].transpose(1, 2)
             motion = torch.cat([motion, made], dim=1)[:, -length.given :]
-            done += count
+            done += chunk
+
+    def _heard(self, samples: NDArray[np.int16]) -> SpeechStream:
+        parts = speech_parts(self.speech_network, samples, windows=WindowSettings())
+        return SpeechStream(parts, frames=whole_frames(samples), window=self._length.speech)
 
     @torch.inference_mode()
     def _encoded(self, reference: Tensor) -> Tensor:
@@ -213,15 +214,14 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
     def _prediction(self, request: _Request, motion: Tensor, windows: Tensor) -> Prediction:
         """Guided first by the portrait, then by the speech.
 
-        What is not to be guided by is never left out, so that it costs nothing.
+        A condition whose scale is 1 is in every prediction: there is none without it to be made and paid for.
         """
         prompt = self._prompt()
         features = motion_features(self.reference_net, motion, prompt)
-        hears = torch.ones(1, dtype=torch.bool, device=self.device)
-        spoken, silent = (
-            Speech(adapter=self.speech_adapter, tokens=self.speech_adapter(windows, keep))
-            for keep in (hears, ~hears)
-        )
+
+        def speech(*, is_heard: bool) -> Speech:
+            keep = torch.tensor([is_heard], device=self.device)
+            return Speech(adapter=self.speech_adapter, tokens=self.speech_adapter(windows, keep))
 
         def predict(seen: Reference | None, speech: Speech) -> Prediction:
             known = {"speech": speech} if seen is None else {"speech": speech, "reference": seen}
@@ -230,13 +230,17 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
                 self.denoiser(latents, level, prompt, motion=features, cross_attention_kwargs=known).sample,
             )
 
-        seen = None if request.reference_scale != 1 else request.seen
-        heard = silent if request.speech_scale != 1 else spoken
-        first, guides = predict(seen, heard), []
-        if request.reference_scale != 1:
-            guides.append(Guide(scale=request.reference_scale, predict=predict(request.seen, heard)))
-        if request.speech_scale != 1:
-            guides.append(Guide(scale=request.speech_scale, predict=predict(request.seen, spoken)))
+        first_speech = speech(is_heard=request.speech_scale == 1)
+        guides = []
+        if request.reference_scale == 1:
+            first = predict(request.seen, first_speech)
+        else:
+            first = predict(None, first_speech)
+            guides.append(Guide(scale=request.reference_scale, predict=predict(request.seen, first_speech)))
+        # as the last guide, the speech at scale 0 would add nothing
+        if request.speech_scale not in (0, 1):
+            spoken = predict(request.seen, speech(is_heard=True))
+            guides.append(Guide(scale=request.speech_scale, predict=spoken))
         return guided(first, guides)
 
     @torch.inference_mode()

@@ -206,6 +206,18 @@ def test_only_what_is_guided_by_is_left_out(pipeline, scales, conditions):
     assert [("reference" in one, bool(one["speech"].tokens.any())) for one in known] == conditions
 
 
+@pytest.mark.parametrize(
+    ("reference_scale", "speech_scale", "hears"),
+    [(1, 1, [True]), (2, 1, [True]), (1, 0, [False]), (2, 0, [False]), (1, 2, [False, True])],
+)
+def test_speech_is_read_only_where_a_call_hears_it(pipeline, reference_scale, speech_scale, hears):
+    with watched(pipeline.speech_adapter) as read, watched(pipeline.denoiser) as said:
+        next(talk(pipeline, CHUNK, reference_scale=reference_scale, speech_scale=speech_scale))
+    assert len(read) == len(hears)
+    known = [settings["cross_attention_kwargs"]["speech"].tokens.any() for settings in said.settings]
+    assert sorted({bool(tokens) for tokens in known}) == hears
+
+
 def test_offloading_is_refused(pipeline):
     """Keys of the reference are made outside of the denoiser's forward, where no hook brings its weights."""
     with pytest.raises(ValueError, match="model_cpu_offload_seq"):
