@@ -12,6 +12,7 @@ from flows.evaluate_depth import EvaluatedDepth, EvaluateDepthSettings, evaluate
 from flows.evaluate_samples import EvaluatedSamples, EvaluateSamplesSettings, evaluate_samples
 from flows.outcome import Outcome, tell_outcome
 from flows.train import Trained, TrainSettings, train
+from tasks.engine.run_stage import RunSettings
 from tasks.engine.schedule import call_flow
 from tasks.store.blobs import Store
 from tasks.store.versions import read_version
@@ -32,6 +33,8 @@ class RetrainSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Of weights, order and noise."""
     workers: PositiveInt = 2
     """Processes that cache pictures and latents; it changes no result."""
+    run: RunSettings = RunSettings()
+    """Their limits of time and memory for a clip."""
 
 
 class Retrained(Outcome, frozen=True):
@@ -61,7 +64,8 @@ def retrain(settings: RetrainSettings) -> Retrained:
         "workers": settings.workers,
     }
     trained = call_flow(
-        train, TrainSettings(**common, profile=settings.profile, out=folder, seed=settings.seed)
+        train,
+        TrainSettings(**common, profile=settings.profile, out=folder, seed=settings.seed, run=settings.run),
     )
     common |= {"model": folder / "pipeline", "out": folder / "eval"}
     return Retrained(

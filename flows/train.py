@@ -10,6 +10,8 @@ from pydantic import BaseModel, NonNegativeInt, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
 from model.profiles import StageName
+from tasks.encode_version import EncodingSettings
+from tasks.engine.run_stage import RunSettings
 from tasks.engine.schedule import Schedule, flow_log
 from tasks.progress import StageProgress
 from tasks.training.open_training import open_training
@@ -36,6 +38,8 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Of weights, order and noise."""
     workers: PositiveInt = 2
     """Processes that cache pictures and latents; it changes no result."""
+    run: RunSettings = RunSettings()
+    """Their limits of time and memory for a clip."""
 
 
 class Trained(Outcome, frozen=True):
@@ -73,7 +77,7 @@ def train(settings: TrainSettings) -> Trained:
             profile=settings.profile,
             out=settings.out,
             seed=settings.seed,
-            workers=settings.workers,
+            encoding=EncodingSettings(workers=settings.workers, run=settings.run),
             progress=progress,
         ) as training,
     ):

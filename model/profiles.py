@@ -50,6 +50,8 @@ class Profile(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     """The VAE that is trained first; None = the pretrained one."""
     side_px: PositiveInt
     """Height and width of the pictures."""
+    encode_on: Literal["cpu", "cuda"] = "cpu"
+    """Where the VAE encodes the clips' latents; the last bits differ."""
     noise: NoiseSettings = NoiseSettings()
     """One schedule for all stages and for sampling."""
     speech: SpeechSize = SpeechSize()
@@ -169,6 +171,7 @@ def paper() -> Profile:
         networks=Pretrained(),
         autoencoder=None,
         side_px=512,
+        encode_on="cuda",
         joint=PAPER_JOINT,
         inpaint=PAPER_INPAINT,
         motion=PAPER_MOTION.model_copy(update={"zero_output": False}),

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from model.networks import Pretrained
 from model.pretrained import load_vae
 from model.profiles import Profile, find_profile
@@ -28,19 +30,24 @@ def open_training(
     profile: str,
     out: Path,
     seed: int,
-    workers: int,
+    encoding: EncodingSettings,
     progress: StageProgress,
 ) -> Iterator[Training]:
     """Hold the store against garbage collection while latents are cached and read.
 
     Raises:
-        ValueError: no such profile, or `out` holds another training.
+        ValueError: no such profile, no GPU for it, or `out` holds another training.
         StoreError: no such version, or its files are damaged.
     """
     opened = Store(store)
     with build_lock(opened):
         version = read_version(opened, name, number=number)
         chosen = find_profile(profile)
+        if chosen.encode_on == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"profile {profile} encodes clips on a GPU, and there is none; set its encode_on to cpu, where "
+                "a frame of 512 px takes a core half a minute"
+            )
         facts = TrainingFacts(dataset=name, root=version.root, seed=seed, profile=chosen)
         folder = RunFolder(out)
         with one_after_another():
@@ -51,9 +58,7 @@ def open_training(
             version=version,
             facts=facts,
             folder=folder,
-            encoder=VersionEncoder(
-                store=opened, settings=EncodingSettings(workers=workers), progress=progress
-            ),
+            encoder=VersionEncoder(store=opened, settings=encoding, progress=progress),
             progress=progress,
             notices=(*untrained, *version.lock.notices),
         )

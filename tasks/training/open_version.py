@@ -44,7 +44,8 @@ def training_clips(
 ) -> dict[Split, TrainingClips]:
     """Latents of all clips, cached once for this VAE, opened by split; a split without clips is left out."""
     pictures = cached_pictures(version, profile, encoder) if profile.autoencoder is not None else None
-    latents = encoder.latents(version.rows, vae, LatentSettings(side_px=profile.side_px), pictures=pictures)
+    settings = LatentSettings(side_px=profile.side_px, device=profile.encode_on)
+    latents = encoder.latents(version.rows, vae, settings, pictures=pictures)
     return {
         split: TrainingClips(encoder.store, version, split=split, latents=latents)
         for split in splits

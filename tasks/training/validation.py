@@ -70,6 +70,7 @@ class Validation:
         rows = [self.rgb, _grey(self.code), made.rgb.cpu(), _grey(made.depth_code.cpu())]
         if tuple(networks["denoiser"].config.input_layout) == INPAINT_LAYOUT:
             rows.append(_grey(sample(image=self.rgb).depth_code.cpu()))
+        self.vae.to("cpu")  # training needs the GPU's memory
         return {"known, made, estimated": torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)}
 
 

@@ -15,6 +15,7 @@ from diffusers import DiffusionPipeline
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from flows.train import TrainSettings, train
+from tasks.engine.run_stage import RunSettings
 from tasks.store.blobs import CorruptBlob, Store
 from tasks.store.versions import read_rows
 from tasks.training.run_folder import RunFolder
@@ -109,6 +110,30 @@ def test_without_talking_clips_the_motion_stage_says_so(tmp_path: Path, face_mod
 def test_unknown_profile_is_refused(trained: Trained, tmp_path: Path) -> None:
     settings = trained.settings.model_copy(update={"profile": "tiny", "out": tmp_path / "R"})
     with pytest.raises(ValueError, match="profile 'tiny': take one of small, demo, paper"):
+        train.fn(settings)
+
+
+def test_a_profile_for_gpus_is_refused_where_there_is_none(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    profile = write_profile(tmp_path, toy_profile().model_copy(update={"encode_on": "cuda"}))
+    settings = trained.settings.model_copy(update={"profile": str(profile), "out": tmp_path / "R"})
+    with pytest.raises(ValueError, match="there is none; set its encode_on to cpu"):
+        train.fn(settings)
+    assert not (tmp_path / "R").exists()
+
+
+def test_the_limits_of_a_clip_can_be_set(tmp_path: Path, face_model_file: Path) -> None:
+    settings = TrainSettings(
+        store=publish_toys(tmp_path, face_model_file).root,
+        name=NAME,
+        profile=str(write_profile(tmp_path, toy_profile())),
+        out=tmp_path / "R",
+        workers=1,
+        run=RunSettings(job_timeout_s=1e-3),
+    )
+    with pytest.raises(RuntimeError, match="timeout"):
         train.fn(settings)
 
 
