@@ -67,14 +67,15 @@ class MeanDepth:
         Raises:
             ValueError: there are none.
         """
-        sums = [
-            torch.stack([(pictures.code * skin).sum(dim=0), skin.sum(dim=0)])
-            for pictures in clips
-            for skin in [pictures.mask.double()]
-        ]
-        if not sums:
+        # in float64, where sums of half floats, as codes are cached, are exact in any order
+        sums: Tensor | None = None
+        for pictures in clips:
+            skin = pictures.mask.double()
+            own = torch.stack([(pictures.code * skin).sum(dim=0), skin.sum(dim=0)])
+            sums = own if sums is None else sums.add_(own)
+        if sums is None:
             raise ValueError("no pictures to take the mean depth of")
-        total, count = torch.stack(sums).sum(dim=0)
+        total, count = sums
         mean = torch.where(count > 0, total / count.clamp(min=1), 1.0)
         return cls(code=mean.float())
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -25,6 +28,32 @@ def test_each_pixel_is_the_mean_over_the_frames_where_it_is_skin() -> None:
     mean = MeanDepth.of([pictures(0.0, top), pictures(0.6, everywhere, frames=2)])
     torch.testing.assert_close(mean.code[:2], torch.full((2, 4), 0.4))
     torch.testing.assert_close(mean.code[2:], torch.full((2, 4), 0.6))
+
+
+def test_a_running_sum_is_the_same_to_the_bit_in_any_order() -> None:
+    """Clips are summed as they come; their codes are cached as half floats."""
+    seeded = torch.Generator().manual_seed(0)
+    clips = [
+        Pictures(
+            rgb=torch.zeros(5, 3, 4, 4),
+            code=(torch.rand(5, 4, 4, generator=seeded) * 2 - 1).half().float(),
+            mask=torch.rand(5, 4, 4, generator=seeded) < 0.7,
+        )
+        for _ in range(300)
+    ]
+    sums_alive = []
+
+    def read(order: range) -> Iterator[Pictures]:
+        for index in order:
+            yield clips[index]
+        tensors = [one for one in gc.get_objects() if isinstance(one, torch.Tensor)]
+        sums_alive.append(sum(one.dtype == torch.double for one in tensors))
+
+    code, mask = (torch.cat([getattr(clip, name) for clip in clips]) for name in ("code", "mask"))
+    at_once = torch.where(mask, code, 0.0).double().sum(dim=0) / mask.sum(dim=0)
+    for order in (range(300), range(299, -1, -1)):
+        assert torch.equal(MeanDepth.of(read(order)).code, at_once.float())
+    assert max(sums_alive) < 10
 
 
 def test_where_there_never_was_skin_it_is_background() -> None:
