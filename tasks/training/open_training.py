@@ -45,8 +45,8 @@ def open_training(
         chosen = find_profile(profile)
         if chosen.encode_on == "cuda" and not torch.cuda.is_available():
             raise ValueError(
-                f"profile {profile} encodes clips on a GPU, and there is none; set its encode_on to cpu, where "
-                "a frame of 512 px takes a core half a minute"
+                f"profile {profile} encodes clips on a GPU, and there is none; set its encode_on to cpu, "
+                "where a frame of 512 px takes a core half a minute"
             )
         facts = TrainingFacts(dataset=name, root=version.root, seed=seed, profile=chosen)
         folder = RunFolder(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from model.profiles import Profile, StageName
 from model.trainer import train
 from tasks.encode_version import VersionEncoder
 from tasks.progress import StageProgress
-from tasks.read_version import TrainingClips, split_rows
+from tasks.read_version import Split, TrainingClips, split_rows
 from tasks.store.versions import Version
 from tasks.training.open_version import PictureClips, cached_pictures, training_clips
 from tasks.training.processes import one_after_another, processes
@@ -30,7 +30,7 @@ from tasks.training.stage_plans import (
     plan_joint,
     plan_motion,
 )
-from tasks.training.validation import Validation
+from tasks.training.validation import MotionValidation, PictureValidation
 from tasks.training.watch import Look, TrainingWatch
 
 FITTED_CLIPS = 64
@@ -78,11 +78,20 @@ def train_stage(stage: StageName, training: Training) -> StageRecord:
             f"version {training.version.number} has no published train clips; build a larger one"
         )
     plan = _plan(stage, training, splits["train"])
-    look = None if stage == "motion" else Validation.of(training.facts, training.folder, splits)
-
     return _run(
-        stage, training, plan, look=look, after_save=lambda record: _save_pipeline(record, training, plan)
+        stage,
+        training,
+        plan,
+        look=_look(stage, training, splits),
+        after_save=lambda record: _save_pipeline(record, training, plan),
     )
+
+
+def _look(stage: StageName, training: Training, splits: Mapping[Split, TrainingClips]) -> Look:
+    facts, folder = training.facts, training.folder
+    if stage != "motion":
+        return PictureValidation.of(facts, folder, splits)
+    return MotionValidation.of(facts, folder, splits, version=training.version, store=training.encoder.store)
 
 
 def _save_pipeline(record: StageRecord, training: Training, plan: StagePlan) -> None:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
+from transformers import Wav2Vec2Model
 
 from model.autoencoder import decode
 from model.denoiser import INPAINT_LAYOUT
 from model.depth_code import from_picture
 from model.noise_schedule import noise_schedule
 from model.pipeline_image import PortraitRGBDPipeline
+from model.pipeline_video import PortraitRGBDVideoPipeline
 from model.pretrained import load_vae
 from model.prompt import Prompt
-from tasks.read_version import Split, TrainingClips
+from model.training_set import Latents, WindowLength, WindowSet
+from tasks.read_version import Split, TrainingClips, split_rows
+from tasks.store.blobs import Store
+from tasks.store.versions import Version
 from tasks.training.run_folder import RunFolder, TrainingFacts
+from tasks.training.speech_network import speech_network
 from tasks.training.stage_plans import load_network
+from tasks.video_files import SAMPLES_PER_FRAME, read_audio
 
 SAMPLES, STEPS, SEED = 4, 10, 0
+FULL_SCALE = 32768
+"""Of 16 bit samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
+class PictureValidation:
     """A tasks.training.watch.Look for the stages of single pictures."""
 
     vae: AutoencoderKL
@@ -37,20 +47,18 @@ class Validation:
     """(B, H, W), likewise."""
 
     @classmethod
-    def of(cls, facts: TrainingFacts, folder: RunFolder, splits: Mapping[Split, TrainingClips]) -> Validation:
+    def of(cls, facts: TrainingFacts, folder: RunFolder, splits: Mapping[Split, TrainingClips]) -> Self:
         """Samples spread over the clips of val; of train where the version has no val clips."""
         clips = splits.get("val", splits["train"])
         total = len(clips.clips)
         chosen = [clips.latents(clip, first=0, count=1) for clip in range(0, total, -(-total // SAMPLES))]
         vae = load_vae(folder.vae, subfolder=None).eval()
-        with torch.inference_mode():
-            rgb = decode(vae, torch.cat([one.rgb for one in chosen]))
-            code = from_picture(decode(vae, torch.cat([one.depth for one in chosen])))
+        rgb, code = _decoded(vae, chosen)
         return cls(
             vae=vae,
             prompt=load_network(Prompt, folder.prompt),
             scheduler=noise_schedule(facts.profile.noise),
-            rgb=(rgb.clamp(-1, 1) + 1) / 2,
+            rgb=rgb,
             code=code,
         )
 
@@ -71,7 +79,93 @@ class Validation:
         if tuple(networks["denoiser"].config.input_layout) == INPAINT_LAYOUT:
             rows.append(_grey(sample(image=self.rgb).depth_code.cpu()))
         self.vae.to("cpu")  # training needs the GPU's memory
-        return {"known, made, estimated": torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)}
+        return {"known, made, estimated": _sheet(rows)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionValidation:
+    """A tasks.training.watch.Look for the motion stage: the first chunk of a talking clip."""
+
+    vae: AutoencoderKL
+    prompt: Prompt
+    scheduler: Any
+    speech_network: Wav2Vec2Model
+    length: WindowLength
+    rgb: Tensor
+    """(F, 3, H, W) in [0, 1], decoded from the clip's first latents."""
+    code: Tensor
+    """(F, H, W), likewise."""
+    speech: Tensor
+    """(640 F,) in [-1, 1]."""
+
+    @classmethod
+    def of(
+        cls,
+        facts: TrainingFacts,
+        folder: RunFolder,
+        splits: Mapping[Split, TrainingClips],
+        *,
+        version: Version,
+        store: Store,
+    ) -> Self:
+        """The first clip that is long enough and speaks: of val, else of train."""
+        length = facts.profile.motion.length
+        order: tuple[Split, ...] = ("val", "train")
+        split, index = next(
+            (split, index)
+            for split in order
+            if split in splits
+            for index in WindowSet(splits[split], length=length).clips()
+        )
+        count = length.frames - length.given
+        row = split_rows(version.rows, split)[index]
+        sound = read_audio(store.checked_blob(row.blobs["clip_audio"]), count=count * SAMPLES_PER_FRAME)
+        vae = load_vae(folder.vae, subfolder=None).eval()
+        rgb, code = _decoded(vae, [splits[split].latents(index, first=0, count=count)])
+        return cls(
+            vae=vae,
+            prompt=load_network(Prompt, folder.prompt),
+            scheduler=noise_schedule(facts.profile.noise),
+            speech_network=speech_network(version, store),
+            length=length,
+            rgb=rgb,
+            code=code,
+            speech=torch.from_numpy(sound.astype(np.float32) / FULL_SCALE),
+        )
+
+    def __call__(self, networks: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        """One sheet: known frames and their depth, and what is made of the first frame and the speech."""
+        pipeline = PortraitRGBDVideoPipeline(
+            vae=self.vae,
+            prompt=self.prompt,
+            scheduler=self.scheduler,
+            speech_network=self.speech_network,
+            window_frames=self.length.frames,
+            given_frames=self.length.given,
+            speech_frames=self.length.speech,
+            **networks,
+        ).to(networks["denoiser"].device)
+        pipeline.set_progress_bar_config(disable=True)
+        noise = torch.Generator().manual_seed(SEED)
+        made = list(pipeline(self.rgb[:1], self.speech, num_inference_steps=STEPS, generator=noise))
+        for network in (self.vae, self.speech_network):
+            network.to("cpu")  # training needs the GPU's memory
+        codes = torch.stack([frame.depth_code.cpu() for frame in made])
+        rows = [self.rgb, _grey(self.code), torch.stack([frame.rgb.cpu() for frame in made]), _grey(codes)]
+        return {"known, made": _sheet(rows)}
+
+
+@torch.inference_mode()
+def _decoded(vae: AutoencoderKL, latents: Sequence[Latents]) -> tuple[Tensor, Tensor]:
+    """RGB (B, 3, H, W) in [0, 1] and depth codes (B, H, W)."""
+    rgb = decode(vae, torch.cat([one.rgb for one in latents]))
+    code = from_picture(decode(vae, torch.cat([one.depth for one in latents])))
+    return (rgb.clamp(-1, 1) + 1) / 2, code
+
+
+def _sheet(rows: Sequence[Tensor]) -> Tensor:
+    """Pictures (B, 3, H, W) a row -> (3, rows H, B W)."""
+    return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
 
 
 def _grey(code: Tensor) -> Tensor:

@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from flows.train import TrainSettings, train
@@ -75,7 +78,29 @@ def test_losses_of_each_modality_are_in_the_board(trained: Trained) -> None:
     board.Reload()
     assert {"loss/total", "loss/rgb", "loss/depth"} <= set(board.Tags()["scalars"])
     assert [event.step for event in board.Scalars("loss/rgb")] == [1, 2, 3, 4]
-    assert board.Tags()["images"] == ["known, made, estimated"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "rows", "columns"),
+    [
+        ("joint", "known, made, estimated", 4, 2),
+        ("inpaint", "known, made, estimated", 5, 2),
+        ("motion", "known, made", 4, 4),
+    ],
+)
+def test_fixed_samples_are_in_the_board(
+    trained: Trained, stage: str, name: str, rows: int, columns: int
+) -> None:
+    """RGB and depth known and made, and from stage 2 on the depth of known RGB; of motion frame by frame."""
+    board = EventAccumulator(str(trained.out / "logs" / stage))
+    board.Reload()
+    assert board.Tags()["images"] == [name]
+    assert [event.step for event in board.Images(name)] == [2, 4]
+    sheets = [np.asarray(Image.open(BytesIO(event.encoded_image_string))) for event in board.Images(name)]
+    assert sheets[0].shape == (rows * 16, columns * 16, 3)
+    known, made = (sheets[0][:32] == sheets[1][:32]), (sheets[0][32:] == sheets[1][32:])
+    assert known.all()
+    assert not made.all()
 
 
 def test_a_finished_training_is_left_as_it_is(trained: Trained) -> None:
