@@ -9,11 +9,9 @@ from pydantic import PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
 from tasks.engine.schedule import Schedule, flow_log
-from tasks.evaluation.evaluate_depth import MODEL, depth_strips, estimate_depth
+from tasks.evaluation.evaluate_depth import MODEL, estimate_depth, mean_map_clips, score_depth
 from tasks.evaluation.open_evaluation import EvaluationSettings, open_evaluation
-from tasks.evaluation.results import DEPTH, DepthEvaluation, write_result
-from tasks.evaluation.score_depth import PROTOCOLS, mean_scores, score_frames, scores_csv
-from tasks.evaluation.strips import write_strip
+from tasks.evaluation.results import DepthEvaluation
 from tasks.evaluation.write_page import write_page
 from tasks.progress import StageProgress
 
@@ -52,7 +50,7 @@ def evaluate_depth(settings: EvaluateDepthSettings) -> EvaluatedDepth:
     """Image to depth on a split, in both protocols, beside the mean map, the VAE's bound and the 3DMM fit."""
     with (
         StageProgress(log=flow_log()) as progress,
-        open_evaluation(settings, progress) as evaluation,
+        open_evaluation(settings, progress, further=mean_map_clips) as evaluation,
     ):
         schedule = Schedule(1)
         estimates = schedule.submit(
@@ -61,34 +59,9 @@ def evaluate_depth(settings: EvaluateDepthSettings) -> EvaluatedDepth:
             steps=settings.steps,
             samples=settings.samples,
             seeds=settings.seeds,
-        ).result()
-        schedule.close()
-        frames = evaluation.frames
-        scored = [score for estimate in estimates for score in score_frames(frames, estimate)]
-        model = next(estimate for estimate in estimates if estimate.name == MODEL)
-        strips = [
-            write_strip(settings.out, name, label, tiles, note=note)
-            for name, label, note, tiles in depth_strips(frames, model)
-        ]
-        result = DepthEvaluation(
-            dataset=settings.name,
-            number=evaluation.version.number,
-            root=evaluation.version.root,
-            split=settings.split,
-            origin=evaluation.model.origin,
-            side_px=evaluation.side_px,
-            notices=evaluation.notices,
-            strips=tuple(strips),
-            frames=len(frames),
-            subjects=len({row.subject_id for row in frames.rows}),
-            steps=settings.steps,
-            samples=settings.samples,
-            seeds=settings.seeds,
-            protocols={protocol.name: str(protocol) for protocol in PROTOCOLS},
-            scores={protocol.name: mean_scores(scored, protocol) for protocol in PROTOCOLS},
         )
-    write_result(settings.out, "depth.csv", scores_csv(scored))
-    write_result(settings.out, DEPTH, (result.model_dump_json(indent=1) + "\n").encode())
+        result = schedule.submit(score_depth, evaluation, estimates, out=settings.out).result()
+        schedule.close()
     return _outcome(result, write_page(settings.out))
 
 

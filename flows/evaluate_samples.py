@@ -9,11 +9,9 @@ from pydantic import PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
 from tasks.engine.schedule import Schedule, flow_log
-from tasks.evaluation.evaluate_samples import sample_strips, score_samples, talking_clip
+from tasks.evaluation.evaluate_samples import score_samples, speaker, talking_clip, write_samples
 from tasks.evaluation.open_evaluation import EvaluationSettings, open_evaluation
-from tasks.evaluation.results import SAMPLES, SampleEvaluation, write_result
 from tasks.evaluation.score_samples import SampleScores
-from tasks.evaluation.strips import write_animation, write_strip
 from tasks.evaluation.write_page import write_page
 from tasks.progress import StageProgress
 
@@ -51,36 +49,18 @@ def evaluate_samples(settings: EvaluateSamplesSettings) -> EvaluatedSamples:
     """Identity with and without the reference, agreement of RGB and depth, and a talking clip."""
     with (
         StageProgress(log=flow_log()) as progress,
-        open_evaluation(settings, progress) as evaluation,
+        open_evaluation(settings, progress, further=speaker) as evaluation,
     ):
         schedule = Schedule(1)
-        people, sampled = schedule.submit(
+        people = schedule.submit(
             score_samples,
             evaluation,
             identities=settings.identities,
             steps=settings.steps,
             depth_steps=DEPTH_STEPS,
             seeds=settings.seeds,
-        ).result()
-        frames = schedule.submit(talking_clip, evaluation, steps=settings.steps).result()
-        schedule.close()
-        strips = [
-            write_strip(settings.out, name, label, tiles, note=note)
-            for name, label, note, tiles in sample_strips(people, sampled)
-        ]
-        result = SampleEvaluation(
-            dataset=settings.name,
-            number=evaluation.version.number,
-            root=evaluation.version.root,
-            split=settings.split,
-            origin=evaluation.model.origin,
-            side_px=evaluation.side_px,
-            notices=evaluation.notices,
-            strips=tuple(strips),
-            steps=settings.steps,
-            seeds=settings.seeds,
-            scores=sampled.scores,
-            talking=write_animation(settings.out, "talking", frames) if frames else None,
         )
-    write_result(settings.out, SAMPLES, (result.model_dump_json(indent=1) + "\n").encode())
+        talking = schedule.submit(talking_clip, evaluation, steps=settings.steps)
+        result = schedule.submit(write_samples, evaluation, people, talking, out=settings.out).result()
+        schedule.close()
     return EvaluatedSamples(scores=result.scores, report=write_page(settings.out), notices=result.notices)

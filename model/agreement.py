@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from model.depth_code import DepthRange
-from model.metrics import METRIC, depth_scores
+from model.metrics import LEAST_PIXELS, METRIC, depth_scores
 
 SURFACE_BELOW = 0.5
 """Made codes below are the face; the background's is +1."""
@@ -20,8 +20,8 @@ def face_of(code: Tensor) -> Tensor:
 
 
 def has_face(code: Tensor) -> Tensor:
-    """Which made portraits have a face: codes (B, H, W) -> (B,) bool. A single pixel has no form."""
-    return face_of(code).flatten(1).sum(dim=1) > 1
+    """Which made portraits have a face: codes (B, H, W) -> (B,) bool. Fewer pixels have no form."""
+    return face_of(code).flatten(1).sum(dim=1) >= LEAST_PIXELS
 
 
 def agreement_errors(made: Tensor, estimated: Tensor) -> Tensor:

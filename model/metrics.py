@@ -16,6 +16,10 @@ from torch import Tensor
 DELTA1 = 1.25
 LEAST_SPREAD = 1e-12
 """An estimate whose variance on the mask is below this share of its mean square has no scale."""
+LEAST_PIXELS = 3
+"""Scale and shift go through any two."""
+TOO_SMALL = f"fewer than {LEAST_PIXELS} pixels on the mask: scale and shift fit any two"
+FLAT = "the truth is flat on the mask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +157,31 @@ def depth_scores(
     )
 
 
+def why_unscored(truth_m: Tensor, mask: Tensor) -> list[str | None]:
+    """Of each sample, why a score of it would say nothing in any protocol; None where it says something.
+
+    Args:
+        truth_m: (B, H, W) metres.
+        mask: (B, H, W) bool.
+    """
+    near, far = _ends(truth_m, mask)
+    is_small = mask.sum(dim=(1, 2)) < LEAST_PIXELS
+    return [
+        TOO_SMALL if small else FLAT if flat else None
+        for small, flat in zip(is_small.tolist(), (near == far).tolist(), strict=True)
+    ]
+
+
+def _ends(truth_m: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Nearest and farthest on the mask, (B,) each."""
+    near = torch.where(mask, truth_m, torch.inf).amin(dim=(1, 2))
+    return near, torch.where(mask, truth_m, -torch.inf).amax(dim=(1, 2))
+
+
 def _near_bright(truth_m: Tensor, mask: Tensor, names: Sequence[str]) -> Tensor:
     """Metres -> 0 farthest .. 1 nearest of the mask."""
-    near = torch.where(mask, truth_m, torch.inf).amin(dim=(1, 2))
-    far = torch.where(mask, truth_m, -torch.inf).amax(dim=(1, 2))
-    _name_first(near == far, names, "the truth is flat on the mask, it cannot be normalised")
+    near, far = _ends(truth_m, mask)
+    _name_first(near == far, names, f"{FLAT}, it cannot be normalised; leave the sample out")
     return (far[:, None, None] - truth_m) / (far - near)[:, None, None]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from prefect import task
@@ -11,13 +13,22 @@ from torch import Tensor
 
 from model.depth_estimators import DepthEstimator, MeanDepth, PipelineDepth, through_vae
 from model.metrics import METRIC, align
-from tasks.clip_pictures import load_pictures
+from model.sample import ManifestRow
 from tasks.evaluation.fit_baseline import fit_stills
 from tasks.evaluation.open_evaluation import Evaluation
-from tasks.evaluation.score_depth import MEAN_MAP, Estimate
-from tasks.evaluation.strips import Tile, error_tile, metres_tile, rgb_tile
-from tasks.evaluation.test_frames import TestFrames, depth_range
-from tasks.read_version import split_rows
+from tasks.evaluation.results import DEPTH, DepthEvaluation, write_result
+from tasks.evaluation.score_depth import (
+    MEAN_MAP,
+    PROTOCOLS,
+    Estimate,
+    count_left_out,
+    mean_scores,
+    score_frames,
+    scores_csv,
+)
+from tasks.evaluation.strips import LabelledTiles, Tile, error_tile, metres_tile, rgb_tile, write_strips
+from tasks.evaluation.test_frames import TestFrames
+from tasks.read_version import Split, split_rows
 from tasks.report.contact_sheet import shown_frames
 
 BATCH = 32
@@ -25,8 +36,18 @@ MODEL, VAE_BOUND, FIT_3DMM = "model", "vae_bound", "fit_3dmm"
 COLUMNS = 8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimates:
+    """Depth of all frames by all estimators, the model first, and how it was sampled."""
+
+    of: tuple[Estimate, ...]
+    steps: int
+    samples: int
+    seeds: int
+
+
 @task(task_run_name="estimate depth", cache_policy=NO_CACHE, persist_result=False)
-def estimate_depth(evaluation: Evaluation, *, steps: int, samples: int, seeds: int) -> list[Estimate]:
+def estimate_depth(evaluation: Evaluation, *, steps: int, samples: int, seeds: int) -> Estimates:
     """The model once a seed, then the constant mean map, the VAE's bound and the 3DMM fit."""
     frames = evaluation.frames
     pipeline = evaluation.model.pipeline
@@ -46,15 +67,58 @@ def estimate_depth(evaluation: Evaluation, *, steps: int, samples: int, seeds: i
     if bool(frames.of_kind("studio").any()):
         fits = fit_stills(evaluation.version, evaluation.store, frames.rows, side_px=evaluation.side_px)
         estimates.append(Estimate(name=FIT_3DMM, seed=None, code=fits.code, cover=fits.cover))
-    return estimates
+    return Estimates(of=tuple(estimates), steps=steps, samples=samples, seeds=seeds)
 
 
-def depth_strips(frames: TestFrames, estimate: Estimate) -> Iterator[tuple[str, str, str, list[Tile]]]:
+@task(task_run_name="score depth", cache_policy=NO_CACHE, persist_result=False)
+def score_depth(evaluation: Evaluation, estimates: Estimates, *, out: Path) -> DepthEvaluation:
+    """Score the estimates and write depth.csv, depth.json and pictures of the model's first.
+
+    Raises:
+        ValueError: no frame can be scored.
+    """
+    frames = evaluation.frames
+    lines = [line for estimate in estimates.of for line in score_frames(frames, estimate)]
+    write_result(out, "depth.csv", scores_csv(lines))
+    left_out = count_left_out(lines)
+    scores = {str(protocol.name): mean_scores(lines, protocol) for protocol in PROTOCOLS}
+    if MODEL not in scores[METRIC.name]:
+        raise ValueError(f"none of {len(frames)} frames can be scored: {left_out[MODEL]}; evaluate others")
+    result = DepthEvaluation(
+        **evaluation.facts,
+        strips=write_strips(out, depth_strips(frames, estimates.of[0])),
+        frames=len(frames),
+        skinless=frames.skinless,
+        left_out=left_out,
+        subjects=len({row.subject_id for row in frames.rows}),
+        steps=estimates.steps,
+        samples=estimates.samples,
+        seeds=estimates.seeds,
+        protocols={protocol.name: str(protocol) for protocol in PROTOCOLS},
+        scores=scores,
+    )
+    write_result(out, DEPTH, (result.model_dump_json(indent=1) + "\n").encode())
+    return result
+
+
+def mean_map_clips(rows: Sequence[ManifestRow], _split: Split) -> list[ManifestRow]:
+    """Those that the mean map is the mean of: the train split, each kind as it is there.
+
+    Raises:
+        ValueError: there are none.
+    """
+    train = split_rows(rows, "train")
+    if not train:
+        raise ValueError("the version has no published train clips to take the mean depth map of")
+    return train
+
+
+def depth_strips(frames: TestFrames, estimate: Estimate) -> Iterator[LabelledTiles]:
     """Name, label, note and tiles: RGB, truth, estimate and error of frames spread over the split."""
     chosen = shown_frames(len(frames), COLUMNS)
     masks = frames.pictures.mask
     aligned = _aligned(frames, estimate, chosen)
-    ranges = [depth_range(frames.rows[index]) for index in chosen]
+    ranges = [frames.ranges[index] for index in chosen]
     truths = [frames.truth_m[index] for index in chosen]
 
     def metres(maps: Sequence[Tensor]) -> list[Tile]:
@@ -82,13 +146,8 @@ def _in_batches(estimator: DepthEstimator, rgb: Tensor) -> Tensor:
 
 
 def _mean_map(evaluation: Evaluation) -> MeanDepth:
-    """Of the train split, each kind as it is there."""
-    rows = split_rows(evaluation.version.rows, "train")
-    if not rows:
-        raise ValueError("the version has no published train clips to take the mean depth map of")
-    return MeanDepth.of(
-        load_pictures(evaluation.store.checked_blob(evaluation.pictures[row.clip_id])) for row in rows
-    )
+    rows = mean_map_clips(evaluation.version.rows, evaluation.split)
+    return MeanDepth.of(evaluation.clips.pictures(row) for row in rows)
 
 
 def _aligned(frames: TestFrames, estimate: Estimate, chosen: Sequence[int]) -> list[Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +14,12 @@ from prefect.cache_policies import NO_CACHE
 
 from model.depth_estimators import PipelineDepth
 from model.sample import ManifestRow
-from tasks.clip_pictures import load_pictures
 from tasks.evaluation.open_evaluation import Evaluation
+from tasks.evaluation.results import SAMPLES, SampleEvaluation, write_result
 from tasks.evaluation.score_samples import Identities, Sampled, choose_identities
 from tasks.evaluation.score_samples import score_samples as score
-from tasks.evaluation.strips import Tile, code_tile, rgb_tile
+from tasks.evaluation.strips import LabelledTiles, Tile, code_tile, rgb_tile, write_animation, write_strips
+from tasks.read_version import Split
 from tasks.video_files import SAMPLES_PER_FRAME, read_audio
 
 COLUMNS = 8
@@ -24,18 +27,46 @@ TALKING_FRAMES = 75
 FULL_SCALE = 32768
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Persons of a split, what was made of them, and how."""
+
+    identities: Identities
+    sampled: Sampled
+    steps: int
+    seeds: int
+
+
 @task(task_run_name="score samples", cache_policy=NO_CACHE, persist_result=False)
 def score_samples(
     evaluation: Evaluation, *, identities: int, steps: int, depth_steps: int, seeds: int
-) -> tuple[Identities, Sampled]:
+) -> People:
     """Samples with and without references, scored."""
     people = choose_identities(evaluation.frames, most=identities)
     pipeline = evaluation.model.pipeline
     estimator = PipelineDepth(pipeline=pipeline, steps=depth_steps, samples=1, seed=0)
-    return people, score(pipeline, people, steps=steps, seeds=seeds, estimator=estimator)
+    sampled = score(pipeline, people, steps=steps, seeds=seeds, estimator=estimator)
+    return People(identities=people, sampled=sampled, steps=steps, seeds=seeds)
 
 
-def sample_strips(people: Identities, sampled: Sampled) -> Iterator[tuple[str, str, str, list[Tile]]]:
+@task(task_run_name="write samples", cache_policy=NO_CACHE, persist_result=False)
+def write_samples(
+    evaluation: Evaluation, people: People, talking: list[Tile], *, out: Path
+) -> SampleEvaluation:
+    """Write samples.json, pictures and the talking clip."""
+    result = SampleEvaluation(
+        **evaluation.facts,
+        strips=write_strips(out, sample_strips(people.identities, people.sampled)),
+        steps=people.steps,
+        seeds=people.seeds,
+        scores=people.sampled.scores,
+        talking=write_animation(out, "talking", talking) if talking else None,
+    )
+    write_result(out, SAMPLES, (result.model_dump_json(indent=1) + "\n").encode())
+    return result
+
+
+def sample_strips(people: Identities, sampled: Sampled) -> Iterator[LabelledTiles]:
     """Name, label, note and tiles: reference, and what was made with and without it."""
     near = "near is bright"
     yield "sample_reference", "reference", "", [rgb_tile(rgb) for rgb in people.reference[:COLUMNS]]
@@ -48,11 +79,11 @@ def sample_strips(people: Identities, sampled: Sampled) -> Iterator[tuple[str, s
 @task(task_run_name="make a talking clip", cache_policy=NO_CACHE, persist_result=False)
 def talking_clip(evaluation: Evaluation, *, steps: int) -> list[Tile]:
     """Portrait, made RGB and made depth beside each other, frame by frame; empty where nothing can talk."""
-    video, row = evaluation.model.video, _speaker(evaluation)
-    if video is None or row is None:
+    video, rows = evaluation.model.video, speaker(evaluation.version.rows, evaluation.split)
+    if video is None or not rows:
         return []
-    whole = load_pictures(evaluation.store.checked_blob(evaluation.pictures[row.clip_id]))
-    portrait = (whole.rgb[:1] + 1) / 2
+    (row,) = rows
+    portrait = (evaluation.clips.pictures(row).rgb[:1] + 1) / 2
     count = min(row.frames or 1, TALKING_FRAMES)
     samples = read_audio(
         evaluation.store.checked_blob(row.blobs["clip_audio"]), count=count * SAMPLES_PER_FRAME
@@ -66,10 +97,8 @@ def talking_clip(evaluation: Evaluation, *, steps: int) -> list[Tile]:
     ]
 
 
-def _speaker(evaluation: Evaluation) -> ManifestRow | None:
-    """A clip with sound: of the split, else of any other."""
-    rows: Sequence[ManifestRow] = [
-        row for row in evaluation.version.rows if row.status == "published" and "clip_audio" in row.blobs
-    ]
-    of_split = [row for row in rows if row.split == evaluation.split]
-    return next(iter(sorted(of_split or rows, key=lambda row: row.clip_id)), None)
+def speaker(rows: Sequence[ManifestRow], split: Split) -> list[ManifestRow]:
+    """A clip with sound, of the split, else of any other; none where none has sound."""
+    heard = [row for row in rows if row.status == "published" and "clip_audio" in row.blobs]
+    of_split = [row for row in heard if row.split == split]
+    return sorted(of_split or heard, key=lambda row: row.clip_id)[:1]

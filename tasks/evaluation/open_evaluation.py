@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, PositiveInt
 
-from tasks.cache_pictures import PictureSettings
+from model.sample import ManifestRow
 from tasks.encode_version import EncodingSettings, VersionEncoder
+from tasks.evaluation.cached_clips import CachedClips, cache_clips
 from tasks.evaluation.open_model import OpenedModel, open_model
 from tasks.evaluation.test_frames import TestFrames, choose_frames
 from tasks.progress import StageProgress
@@ -18,6 +20,9 @@ from tasks.read_version import Split, split_rows
 from tasks.store.blobs import Store
 from tasks.store.locks import build_lock
 from tasks.store.versions import Version, read_version
+
+FurtherClips = Callable[[Sequence[ManifestRow], Split], Sequence[ManifestRow]]
+"""Rows of a version and the split -> rows besides the split's whose pictures are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +33,8 @@ class Evaluation:
     store: Store
     version: Version
     split: Split
-    pictures: Mapping[str, str]
-    """Clip id -> sha256 of its pictures, of all splits."""
+    clips: CachedClips
+    """Of the split, and those that the evaluation asked for."""
     frames: TestFrames
     side_px: int
 
@@ -37,6 +42,19 @@ class Evaluation:
     def notices(self) -> tuple[str, ...]:
         """What is untrained or synthetic, once each."""
         return tuple(dict.fromkeys((*self.model.origin.notices, *self.version.lock.notices)))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Those of tasks.evaluation.results.Evaluated."""
+        return {
+            "dataset": self.version.name,
+            "number": self.version.number,
+            "root": self.version.root,
+            "split": self.split,
+            "origin": self.model.origin,
+            "side_px": self.side_px,
+            "notices": self.notices,
+        }
 
 
 class EvaluationSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -61,8 +79,15 @@ class EvaluationSettings(BaseModel, frozen=True, extra="forbid", use_attribute_d
 
 
 @contextmanager
-def open_evaluation(settings: EvaluationSettings, progress: StageProgress) -> Iterator[Evaluation]:
-    """Load the model, cache the version's pictures at its size, and choose frames.
+def open_evaluation(
+    settings: EvaluationSettings, progress: StageProgress, *, further: FurtherClips
+) -> Iterator[Evaluation]:
+    """Load the model, cache the pictures that are read at its size, and choose frames.
+
+    Args:
+        settings: what is evaluated on what.
+        progress: tells of what is cached.
+        further: clips besides the split's whose pictures are read.
 
     Raises:
         ValueError: the model takes no RGB, or the split has no published clips.
@@ -81,13 +106,18 @@ def open_evaluation(settings: EvaluationSettings, progress: StageProgress) -> It
             store=store, settings=EncodingSettings(workers=settings.workers), progress=progress
         )
         side_px = model.pipeline.side_px
-        pictures = encoder.pictures(version.rows, PictureSettings(side_px=side_px))
+        clips = cache_clips(
+            [*rows, *further(version.rows, settings.split)],
+            encoder,
+            side_px=side_px,
+            per_clip=settings.frames_per_clip,
+        )
         yield Evaluation(
             model=model,
             store=store,
             version=version,
             split=settings.split,
-            pictures=pictures,
-            frames=choose_frames(rows, pictures, store, per_clip=settings.frames_per_clip),
+            clips=clips,
+            frames=choose_frames(rows, clips, per_clip=settings.frames_per_clip),
             side_px=side_px,
         )

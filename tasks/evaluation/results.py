@@ -50,6 +50,10 @@ class DepthEvaluation(Evaluated, frozen=True, extra="forbid", use_attribute_docs
     """depth.json."""
 
     frames: int
+    skinless: int
+    """Further frames that were looked at and not judged: they show no skin."""
+    left_out: dict[str, dict[str, int]]
+    """Estimator -> reason -> frames that are in none of its means."""
     subjects: int
     steps: int
     """Denoising steps of a sample."""

@@ -6,18 +6,21 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from statistics import mean
+from typing import Any
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from model.metrics import METRIC, PAPER, Protocol, depth_scores
+from model.metrics import METRIC, PAPER, Protocol, depth_scores, why_unscored
 from tasks.evaluation.test_frames import TestFrames
 
 PROTOCOLS = (METRIC, PAPER)
 MEAN_MAP = "mean_map"
 """The estimator that ratios are taken against."""
+NOT_COVERED = "the estimator says nothing of its skin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Estimate:
     """(B, H, W) bool where it says something; None = everywhere."""
 
 
-class FrameScore(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class FrameLine(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """One estimate of one frame in one protocol."""
 
     estimator: str
@@ -43,6 +46,11 @@ class FrameScore(BaseModel, frozen=True, extra="forbid", use_attribute_docstring
     subject_id: str
     kind: str
     frame: int
+
+
+class FrameScore(FrameLine, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Its figures."""
+
     abs_rel: float
     delta1: float
     rmse: float
@@ -51,6 +59,12 @@ class FrameScore(BaseModel, frozen=True, extra="forbid", use_attribute_docstring
     shift: float
     flipped: bool
     """It calls near what is far: its scale is negative."""
+
+
+class LeftOut(FrameLine, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """It has no figures and is in no mean."""
+
+    reason: str
 
 
 class MeanScore(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -68,46 +82,62 @@ class MeanScore(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     abs_rel_over_mean_map_by_seed: tuple[float, ...]
 
 
-def score_frames(frames: TestFrames, estimate: Estimate) -> list[FrameScore]:
-    """Scores on the skin, and on what the estimator covers of it; frames without any are left out."""
+def score_frames(frames: TestFrames, estimate: Estimate) -> list[FrameScore | LeftOut]:
+    """A line for every frame and protocol: scores on the skin, and on what the estimator covers of it.
+
+    Where that is too little or flat a score would say nothing: those frames are left out, with the reason.
+    """
     mask = frames.pictures.mask if estimate.cover is None else frames.pictures.mask & estimate.cover
-    kept = mask.flatten(1).sum(dim=1) > 1
-    chosen = torch.nonzero(kept)[:, 0].tolist()
-    if not chosen:
-        return []
-    names = [frames.names[index] for index in chosen]
-    scored: list[FrameScore] = []
+    covered = mask.flatten(1).any(dim=1).tolist()
+    reasons = [
+        reason if some else NOT_COVERED
+        for reason, some in zip(why_unscored(frames.truth_m, mask), covered, strict=True)
+    ]
+    lines: list[FrameScore | LeftOut] = []
     for protocol in PROTOCOLS:
-        scores = depth_scores(
-            estimate.code[kept], frames.truth_m[kept], mask[kept], protocol=protocol, names=names
-        )
-        alignment = scores.alignment
-        for place, index in enumerate(chosen):
-            row = frames.rows[index]
-            scored.append(
-                FrameScore(
-                    estimator=estimate.name,
-                    seed=estimate.seed,
-                    protocol=protocol.name,
-                    clip_id=row.clip_id,
-                    subject_id=row.subject_id,
-                    kind=row.kind,
-                    frame=frames.frames[index],
-                    abs_rel=scores.abs_rel[place].item(),
-                    delta1=scores.delta1[place].item(),
-                    rmse=scores.rmse[place].item(),
-                    pixels=int(scores.pixels[place]),
-                    scale=alignment.scale[place].item(),
-                    shift=alignment.shift[place].item(),
-                    flipped=bool(alignment.is_flipped[place]),
-                )
-            )
-    return scored
+        figures = iter(_figures(frames, estimate, mask, protocol, [not reason for reason in reasons]))
+        for row, frame, reason in zip(frames.rows, frames.frames, reasons, strict=True):
+            line: dict[str, Any] = {
+                "estimator": estimate.name,
+                "seed": estimate.seed,
+                "protocol": protocol.name,
+                "clip_id": row.clip_id,
+                "subject_id": row.subject_id,
+                "kind": row.kind,
+                "frame": frame,
+            }
+            lines.append(LeftOut(**line, reason=reason) if reason else FrameScore(**line, **next(figures)))
+    return lines
 
 
-def mean_scores(scored: Sequence[FrameScore], protocol: Protocol) -> dict[str, dict[str, MeanScore]]:
-    """Estimator -> "all", "studio", "wild" -> means; kinds without frames are left out."""
-    here = [score for score in scored if score.protocol == protocol.name]
+def _figures(
+    frames: TestFrames, estimate: Estimate, mask: Tensor, protocol: Protocol, kept: Sequence[bool]
+) -> list[dict[str, Any]]:
+    """Of each frame that is kept."""
+    if not any(kept):
+        return []
+    some = torch.tensor(kept)
+    names = list(compress(frames.names, kept))
+    scores = depth_scores(
+        estimate.code[some], frames.truth_m[some], mask[some], protocol=protocol, names=names
+    )
+    alignment = scores.alignment
+    figures = {
+        "abs_rel": scores.abs_rel,
+        "delta1": scores.delta1,
+        "rmse": scores.rmse,
+        "pixels": scores.pixels,
+        "scale": alignment.scale,
+        "shift": alignment.shift,
+        "flipped": alignment.is_flipped,
+    }
+    columns = (column.tolist() for column in figures.values())
+    return [dict(zip(figures, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def mean_scores(lines: Sequence[FrameScore | LeftOut], protocol: Protocol) -> dict[str, dict[str, MeanScore]]:
+    """Estimator -> "all", "studio", "wild" -> means over scored frames; kinds without any are absent."""
+    here = [line for line in lines if isinstance(line, FrameScore) and line.protocol == protocol.name]
     found: dict[str, dict[str, MeanScore]] = {}
     for estimator in dict.fromkeys(score.estimator for score in here):
         for kind in ("all", "studio", "wild"):
@@ -141,10 +171,21 @@ def _mean(own: Sequence[FrameScore], base: Mapping[tuple[str, int], FrameScore])
     )
 
 
-def scores_csv(scored: Sequence[FrameScore]) -> bytes:
-    """One line a score."""
+def count_left_out(lines: Sequence[FrameScore | LeftOut]) -> dict[str, dict[str, int]]:
+    """Estimator -> reason -> frames."""
+    left_out = [line for line in lines if isinstance(line, LeftOut)]
+    once = dict.fromkeys((line.estimator, line.reason, line.clip_id, line.frame) for line in left_out)
+    counts: dict[str, dict[str, int]] = {}
+    for estimator, reason, *_ in once:
+        of_estimator = counts.setdefault(estimator, {})
+        of_estimator[reason] = of_estimator.get(reason, 0) + 1
+    return counts
+
+
+def scores_csv(lines: Sequence[FrameScore | LeftOut]) -> bytes:
+    """One line a score, or the reason that there is none."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(FrameScore.model_fields), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=[*FrameScore.model_fields, "reason"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(score.model_dump() for score in scored)
+    writer.writerows(line.model_dump() for line in lines)
     return text.getvalue().encode()

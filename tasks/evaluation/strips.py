@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from tasks.evaluation.results import Strip, write_result
 from tasks.report.contact_sheet import TILE_PX, depth_tile
 
 Tile = NDArray[np.uint8]
+LabelledTiles = tuple[str, str, str, list[Tile]]
+"""Name, label and note of a strip, and its tiles."""
 ERROR_COLORS: Tile = matplotlib.colormaps["RdBu"](np.arange(256), bytes=True)[:, :3]
 """Too near is red, right is white, too far is blue."""
 MOST_ERROR_MM = 10.0
@@ -58,6 +60,11 @@ def write_strip(folder: Path, name: str, label: str, tiles: Sequence[Tile], *, n
     file = f"pictures/{name}.png"
     write_result(folder, file, _encoded(np.concatenate(list(tiles), axis=1), "PNG"))
     return Strip(label=label, file=file, note=note)
+
+
+def write_strips(folder: Path, strips: Iterable[LabelledTiles]) -> tuple[Strip, ...]:
+    """All of a page, in order."""
+    return tuple(write_strip(folder, name, label, tiles, note=note) for name, label, note, tiles in strips)
 
 
 def write_animation(folder: Path, name: str, frames: Sequence[Tile]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,9 +12,9 @@ from torch import Tensor
 from model.depth_code import DepthRange
 from model.pictures import Pictures
 from model.sample import ManifestRow
-from tasks.clip_pictures import load_pictures
+from tasks.clip_pictures import clip_range
+from tasks.evaluation.cached_clips import CachedClips
 from tasks.report.contact_sheet import shown_frames
-from tasks.store.blobs import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class TestFrames:
     """(B,) number in its clip."""
     pictures: Pictures
     """(B, ...)."""
+    skinless: int = 0
+    """Further frames that were looked at: they show no skin and were not chosen."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -44,11 +46,14 @@ class TestFrames:
         return (self.pictures.rgb + 1) / 2
 
     @property
+    def ranges(self) -> list[DepthRange]:
+        """Near and far of the clip that each frame is from."""
+        return [clip_range(row.model_dump()) for row in self.rows]
+
+    @property
     def truth_m(self) -> Tensor:
         """(B, H, W) metres; a clip's far where there is no surface."""
-        metres = [
-            depth_range(row).decode(code) for row, code in zip(self.rows, self.pictures.code, strict=True)
-        ]
+        metres = [seen.decode(code) for seen, code in zip(self.ranges, self.pictures.code, strict=True)]
         return torch.stack(metres)
 
     def of_kind(self, kind: Literal["studio", "wild"]) -> Tensor:
@@ -56,25 +61,26 @@ class TestFrames:
         return torch.tensor([row.kind == kind for row in self.rows])
 
 
-def choose_frames(
-    rows: Sequence[ManifestRow], pictures: Mapping[str, str], store: Store, *, per_clip: int
-) -> TestFrames:
+def choose_frames(rows: Sequence[ManifestRow], clips: CachedClips, *, per_clip: int) -> TestFrames:
     """At most `per_clip` frames of each clip, evenly spread: neighbours in a video are one picture.
 
     Raises:
         ValueError: no frame has skin.
     """
     kept: list[tuple[ManifestRow, int, Pictures]] = []
+    skinless = 0
     for row in rows:
-        whole = load_pictures(store.checked_blob(pictures[row.clip_id]))
-        for frame in shown_frames(len(whole), per_clip):
-            picture = taken(whole, [frame])
+        there = clips.pictures(row)
+        for place in shown_frames(len(there), per_clip):
+            picture = taken(there, [place])
             if picture.mask.any():
-                kept.append((row, frame, picture))
+                kept.append((row, place * clips.every[row.clip_id], picture))
+            else:
+                skinless += 1
     if not kept:
         raise ValueError("no frame of the split shows skin; evaluate another split or version")
-    clips, frames, parts = zip(*kept, strict=True)
-    return TestFrames(rows=clips, frames=frames, pictures=joined(parts))
+    of_rows, frames, parts = zip(*kept, strict=True)
+    return TestFrames(rows=of_rows, frames=frames, pictures=joined(parts), skinless=skinless)
 
 
 def taken(pictures: Pictures, chosen: Sequence[int]) -> Pictures:
@@ -90,10 +96,3 @@ def joined(parts: Sequence[Pictures]) -> Pictures:
         code=torch.cat([part.code for part in parts]),
         mask=torch.cat([part.mask for part in parts]),
     )
-
-
-def depth_range(row: ManifestRow) -> DepthRange:
-    """A published clip's near and far."""
-    assert row.depth_near_m is not None, "published clips have depth"
-    assert row.depth_far_m is not None, "likewise"
-    return DepthRange(near_m=row.depth_near_m, far_m=row.depth_far_m)

@@ -39,9 +39,23 @@ def depth(trained: Trained, out: Path) -> EvaluatedDepth:
 def test_every_frame_is_scored_by_every_estimator_in_both_protocols(out: Path) -> None:
     lines = list(csv.DictReader((out / "depth.csv").open()))
     # 4 stills and 2 frames of the talking clip; the model twice, the mean map and the VAE's bound once
-    assert len(lines) == 6 * 4 * 2
+    scored = [line for line in lines if not line["reason"]]
+    assert len(scored) == 6 * 4 * 2
     assert {line["protocol"] for line in lines} == {"metric", "paper"}
-    assert {line["estimator"] for line in lines} == {"model", "mean_map", "vae_bound"}
+    assert {line["estimator"] for line in scored} == {"model", "mean_map", "vae_bound"}
+
+
+@pytest.mark.usefixtures("depth")
+def test_what_has_no_score_has_a_reason_and_is_counted(out: Path) -> None:
+    """No face is found in toys, so that the 3DMM is fitted to none."""
+    told = json.loads((out / "depth.json").read_text())
+    lines = [line for line in csv.DictReader((out / "depth.csv").open()) if line["reason"]]
+    assert [line["estimator"] for line in lines] == ["fit_3dmm"] * 6 * 2
+    assert not any(line["rmse"] for line in lines)
+    assert told["left_out"] == {"fit_3dmm": {lines[0]["reason"]: 6}}
+    page = (out / "report.html").read_text()
+    assert "6 of 6 frames of “3DMM fitted to the still" in page
+    assert lines[0]["reason"] in page
 
 
 def test_figures_hold_by_construction(depth: EvaluatedDepth, out: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from model.metrics import METRIC, PAPER, align, depth_scores
+from model.metrics import FLAT, METRIC, PAPER, TOO_SMALL, align, depth_scores, why_unscored
 
 PROTOCOLS = pytest.mark.parametrize("protocol", [METRIC, PAPER], ids=lambda protocol: protocol.name)
 
@@ -152,3 +152,20 @@ def test_a_number_says_what_it_is() -> None:
     for word in ("paper", "depth", "normalised_near_bright", "0.05"):
         assert word in str(PAPER)
     assert "mm" in str(METRIC)
+
+
+def test_what_cannot_be_scored_is_told_before() -> None:
+    """A flat truth has any estimate right after a shift, two pixels have it right after scale and shift."""
+    truth_m, mask, names = scene(5)
+    truth_m[1] = torch.where(mask[1], 0.9, truth_m[1])
+    for place, pixels in ((2, 0), (3, 2), (4, 3)):
+        mask[place] = False
+        mask[place, 0, :pixels] = True
+    assert why_unscored(truth_m, mask) == [None, FLAT, TOO_SMALL, TOO_SMALL, None]
+    estimate = torch.rand(truth_m.shape, generator=torch.Generator().manual_seed(1))
+    some = torch.tensor([1, 3, 4])
+    scores = depth_scores(
+        estimate[some], truth_m[some], mask[some], protocol=METRIC, names=[names[index] for index in some]
+    )
+    assert (scores.rmse[:2] < 1e-4).all()
+    assert scores.rmse[2] > 1

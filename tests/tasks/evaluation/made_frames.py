@@ -35,7 +35,7 @@ def faces(count: int) -> Tensor:
     """Depth codes (N, H, W): a relief of its own each on a disc, background +1."""
     axis = torch.linspace(-1, 1, SIDE_PX)
     x, y = axis[None].expand(SIDE_PX, SIDE_PX), axis[:, None].expand(SIDE_PX, SIDE_PX)
-    reliefs = torch.stack([torch.cos(index * x + y) * 0.4 - 0.4 for index in range(count)])
+    reliefs = torch.stack([torch.cos((index + 1) * x + y) * 0.4 - 0.4 for index in range(count)])
     return torch.where(x**2 + y**2 < 0.8, reliefs, torch.tensor(1.0))
 
 
