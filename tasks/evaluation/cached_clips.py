@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from model.pictures import Pictures
@@ -16,6 +16,7 @@ WHOLE_TO_PX = 64
 """Up to this size all frames are cached, as a training caches them: its cache is read again."""
 KEPT_FRAMES = 16
 """Of larger pictures, 1.5 MB a frame at 512 px, a clip keeps at least so many and at most twice as many."""
+FRAMES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,20 @@ class CachedClips:
     every: Mapping[str, int]
     """Clip id -> n: frames 0, n, 2 n ... are there."""
 
-    def pictures(self, row: ManifestRow) -> Pictures:
-        """The frames of a clip that are there."""
-        return load_pictures(self.store.checked_blob(self.digests[row.clip_id]))
+    def count(self, row: ManifestRow) -> int:
+        """Frames of a clip that are there."""
+        return -(-(row.frames or 0) // self.every[row.clip_id])
+
+    def chosen(self, row: ManifestRow, places: Iterable[int]) -> list[Pictures]:
+        """Some of them, (1, ...) each; no others are read."""
+        path = self.store.checked_blob(self.digests[row.clip_id])
+        return [load_pictures(path, frames=slice(place, place + 1)) for place in places]
+
+    def batches(self, row: ManifestRow) -> Iterator[Pictures]:
+        """All of them in order, so few at a time that memory is flat in the clip's length."""
+        path = self.store.checked_blob(self.digests[row.clip_id])
+        for first in range(0, self.count(row), FRAMES_AT_ONCE):
+            yield load_pictures(path, frames=slice(first, first + FRAMES_AT_ONCE))
 
 
 def cache_clips(

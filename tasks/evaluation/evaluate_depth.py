@@ -147,7 +147,7 @@ def _in_batches(estimator: DepthEstimator, rgb: Tensor) -> Tensor:
 
 def _mean_map(evaluation: Evaluation) -> MeanDepth:
     rows = mean_map_clips(evaluation.version.rows, evaluation.split)
-    return MeanDepth.of(evaluation.clips.pictures(row) for row in rows)
+    return MeanDepth.of(part for row in rows for part in evaluation.clips.batches(row))
 
 
 def _aligned(frames: TestFrames, estimate: Estimate, chosen: Sequence[int]) -> list[Tensor]:

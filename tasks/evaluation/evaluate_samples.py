@@ -83,7 +83,8 @@ def talking_clip(evaluation: Evaluation, *, steps: int) -> list[Tile]:
     if video is None or not rows:
         return []
     (row,) = rows
-    portrait = (evaluation.clips.pictures(row).rgb[:1] + 1) / 2
+    (first,) = evaluation.clips.chosen(row, [0])
+    portrait = (first.rgb + 1) / 2
     count = min(row.frames or 1, TALKING_FRAMES)
     samples = read_audio(
         evaluation.store.checked_blob(row.blobs["clip_audio"]), count=count * SAMPLES_PER_FRAME

@@ -70,9 +70,8 @@ def choose_frames(rows: Sequence[ManifestRow], clips: CachedClips, *, per_clip: 
     kept: list[tuple[ManifestRow, int, Pictures]] = []
     skinless = 0
     for row in rows:
-        there = clips.pictures(row)
-        for place in shown_frames(len(there), per_clip):
-            picture = taken(there, [place])
+        places = shown_frames(clips.count(row), per_clip)
+        for place, picture in zip(places, clips.chosen(row, places), strict=True):
             if picture.mask.any():
                 kept.append((row, place * clips.every[row.clip_id], picture))
             else:

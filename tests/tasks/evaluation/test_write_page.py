@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from tasks.evaluation.results import DEPTH, SAMPLES, SampleEvaluation, write_result
+from tasks.evaluation.results import DEPTH, SAMPLES, DepthEvaluation, SampleEvaluation, write_result
+from tasks.evaluation.score_depth import MeanScore
 from tasks.evaluation.score_samples import MatchRate, SampleScores
 from tasks.evaluation.write_page import write_page
 from tasks.training.run_folder import PipelineOrigin
@@ -50,6 +51,29 @@ def samples(**facts) -> SampleEvaluation:
     return SampleEvaluation(**{**FACTS, "scores": scores, "talking": None, **facts})
 
 
+def depth(**facts) -> DepthEvaluation:
+    score = MeanScore(
+        frames=7,
+        abs_rel=0.01,
+        delta1=1.0,
+        rmse=12.0,
+        abs_rel_over_mean_map=0.5,
+        rmse_over_mean_map=0.6,
+        rmse_over_mean_map_by_seed=(0.59, 0.61),
+        abs_rel_over_mean_map_by_seed=(0.5, 0.5),
+    )
+    of_depth = {
+        "frames": 8,
+        "skinless": 0,
+        "left_out": {},
+        "subjects": 2,
+        "samples": 1,
+        "protocols": {"metric": "metric (in mm)"},
+        "scores": {"metric": {"model": {"all": score}}},
+    }
+    return DepthEvaluation(**{**FACTS, **of_depth, **facts})
+
+
 def written(folder: Path, name: str, result: BaseModel) -> None:
     write_result(folder, name, result.model_dump_json().encode())
 
@@ -68,6 +92,31 @@ def test_samples_without_a_face_are_told_and_a_missing_ratio_is_a_dash(tmp_path:
     assert cells(page, "Is the made depth")[1:] == ["0.0 %", "0.000 – 0.000", "50.0 %", "–", "3 of 4"]
     assert "counts as wrong" in page
     assert "Made of &lt;b&gt;toys" in page
+
+
+def test_frames_that_are_in_no_mean_are_counted_with_their_reasons(tmp_path: Path) -> None:
+    written(tmp_path, DEPTH, depth())
+    page = write_page(tmp_path).read_text()
+    assert cells(page, "the model, image to depth")[1:4] == ["all", "7", "0.0100"]
+    assert "In no mean" not in page
+    assert "show no skin" not in page
+    left_out = {"model": {"it is flat": 1, "it is <small>": 2}, "fit_3dmm": {"not seen": 3}}
+    written(tmp_path, DEPTH, depth(skinless=5, left_out=left_out))
+    page = write_page(tmp_path).read_text()
+    assert "5 further frames show no skin and were not judged." in page
+    told = re.search(r"In no mean.*?</p>", page)
+    assert told is not None
+    assert "1 of 8 frames of “the model, image to depth” (it is flat), 2 of 8" in told.group()
+    assert "(it is &lt;small&gt;); 3 of 8 frames of “3DMM" in told.group()
+    assert told.group().endswith("(not seen).</p>")
+
+
+def test_two_models_on_one_page_are_told(tmp_path: Path) -> None:
+    written(tmp_path, DEPTH, depth())
+    written(tmp_path, SAMPLES, samples())
+    assert "of different models or versions" not in write_page(tmp_path).read_text()
+    written(tmp_path, SAMPLES, samples(root="b" * 64))
+    assert "of different models or versions" in write_page(tmp_path).read_text()
 
 
 def test_an_empty_folder_has_no_page(tmp_path: Path) -> None:
