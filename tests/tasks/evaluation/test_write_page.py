@@ -98,13 +98,13 @@ def test_frames_that_are_in_no_mean_are_counted_with_their_reasons(tmp_path: Pat
     written(tmp_path, DEPTH, depth())
     page = write_page(tmp_path).read_text()
     assert cells(page, "the model, image to depth")[1:4] == ["all", "7", "0.0100"]
-    assert "In no mean" not in page
+    assert "Left out of the means" not in page
     assert "show no skin" not in page
     left_out = {"model": {"it is flat": 1, "it is <small>": 2}, "fit_3dmm": {"not seen": 3}}
     written(tmp_path, DEPTH, depth(skinless=5, left_out=left_out))
     page = write_page(tmp_path).read_text()
     assert "5 further frames show no skin and were not judged." in page
-    told = re.search(r"In no mean.*?</p>", page)
+    told = re.search(r"Left out of the means.*?</p>", page)
     assert told is not None
     assert "1 of 8 frames of “the model, image to depth” (it is flat), 2 of 8" in told.group()
     assert "(it is &lt;small&gt;); 3 of 8 frames of “3DMM" in told.group()
