@@ -49,12 +49,13 @@ def optimizer_state(
     """
     tensors: dict[str, Tensor] = {}
     numbers: Numbers = {}
-    for index, state in optimizer.state_dict()["state"].items():
-        for entry, value in state.items():
+    # not its state_dict(), where bitsandbytes hides the 8-bit state one level deeper
+    for name, parameter in zip(names, optimizer.param_groups[0]["params"], strict=True):
+        for entry, value in optimizer.state[parameter].items():
             if isinstance(value, Tensor):
-                tensors[f"{names[index]}/{entry}"] = whole(value)
+                tensors[f"{name}/{entry}"] = whole(value)
             else:
-                numbers.setdefault(names[index], {})[entry] = value
+                numbers.setdefault(name, {})[entry] = value
     return tensors, numbers
 
 

@@ -110,6 +110,29 @@ def test_interrupted_and_resumed_is_never_interrupted(tmp_path, stop_at, accumul
     assert all(watch.losses[number] == shown for number, shown in first.losses.items())
 
 
+def test_interrupted_with_8_bit_state_and_resumed_is_never_interrupted(tmp_path):
+    """bitsandbytes hides bytes, maps and scales in its state_dict, and the first checkpoint failed.
+
+    With 32 bits the weights would be others.
+    """
+
+    def step(seed=0):
+        return ToyStep(seed=seed, width=2048)  # smaller tensors keep 32 bits
+
+    eight = {"optimizer": "adamw_8bit"}
+    whole, weights, _ = run(tmp_path / "whole", step=step(), **eight)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", step=step(), watch=Notes(stop_at=4), log_every=1, **eight)
+    again, resumed, _ = run(tmp_path / "cut", step=step(seed=1), log_every=1, **eight)
+    assert again.resumed_at == 2
+    assert_equal(resumed, weights)
+    state = load_file(whole.checkpoint / "optimizer.safetensors")
+    assert torch.uint8 in {tensor.dtype for tensor in state.values()}
+    assert load_file(again.checkpoint / "optimizer.safetensors").keys() == state.keys()
+    _, others, _ = run(tmp_path / "others", step=step())
+    assert any(not torch.equal(others[name], tensor) for name, tensor in weights.items())
+
+
 def test_means_that_were_begun_before_the_interruption_are_finished_after_it(tmp_path):
     _, _, watch = run(tmp_path / "whole", log_every=5)
     run(tmp_path / "cut", steps=4, log_every=5)
@@ -338,7 +361,10 @@ def test_impossible_settings_are_refused(changes, told):
         ({"optimizer": "adamw_8bit"}, ModuleNotFoundError, "pip install bitsandbytes"),
     ],
 )
-def test_settings_that_do_not_fit_the_machine_stop_before_any_work(tmp_path, changes, error, told):
+def test_settings_that_do_not_fit_the_machine_stop_before_any_work(
+    tmp_path, monkeypatch, changes, error, told
+):
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)  # as if it were not installed
     with pytest.raises(error, match=told):
         run(tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
