@@ -1,6 +1,6 @@
 """Steps of the joint stage and of guided sampling, for `benchmarks.training_speed`.
 
-python -m benchmarks.own_step cached|uncached|sample SIDE BATCH    (started by it)
+python -m benchmarks.own_step cached|uncached_rgb|uncached|sample SIDE BATCH    (started by it)
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from model.training_step import JointStep, LossSettings
 PROMPT_TOKENS = 77
 """Of Stable Diffusion's empty prompt."""
 NOISE = NoiseSettings(prediction="v_prediction", zero_snr=True)
-PICTURES = ("rgb", "depth", "reference")
+PICTURES = {"cached": (), "uncached_rgb": ("rgb", "reference"), "uncached": ("rgb", "depth", "reference")}
+"""What a step encodes; the rest is cached. The other side encodes its target and its reference."""
+LATENTS = ("rgb", "depth", "reference")
 
 
 def networks(size: Size) -> JointNetworks:
@@ -52,8 +54,8 @@ def networks(size: Size) -> JointNetworks:
     return JointNetworks(denoiser=made.denoiser, reference_net=made.reference_net, prompt=prompt)
 
 
-def training(size: Size, *, cached: bool) -> Work:
-    """A batch in, weights changed; the batch is of latents where they are cached, else of pictures."""
+def training(size: Size, *, encoded: tuple[str, ...]) -> Work:
+    """A batch in, weights changed; of the batch so much is pictures, the rest latents."""
     nets = networks(size)
     step = JointStep(
         denoiser=nets.denoiser,
@@ -78,15 +80,13 @@ def training(size: Size, *, cached: bool) -> Work:
         ),
     )
     seeds = torch.arange(size.batch)
-    vae = None if cached else autoencoder(size)
-    held = {
-        name: torch.randn(size.batch, 4, size.side, size.side) if cached else pictures(size)
-        for name in PICTURES
-    }
+    vae = autoencoder(size) if encoded else None
+    seen = {name: pictures(size) for name in encoded}
+    cached = {name: torch.randn(size.batch, 4, size.side, size.side) for name in LATENTS}
 
     def one() -> None:
-        latents = held if vae is None else encoded(vae, held)
-        step({**latents, "seed": seeds}).total.backward()
+        latents = {} if vae is None else encode_all(vae, seen)
+        step({**cached, **latents, "seed": seeds}).total.backward()
         nn.utils.clip_grad_norm_(trained, MAX_GRAD_NORM)
         optimizer.step()
         optimizer.zero_grad()
@@ -124,8 +124,8 @@ def autoencoder(size: Size) -> AutoencoderKL:
 
 
 @torch.no_grad()
-def encoded(vae: AutoencoderKL, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Latents of RGB, depth and reference, one picture more than the other side has."""
+def encode_all(vae: AutoencoderKL, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Latents of pictures."""
     return {name: encode(vae, tensor) for name, tensor in batch.items()}
 
 
@@ -141,7 +141,7 @@ def parameters(nets: JointNetworks) -> int:
 
 def prepare(kind: str, size: Size) -> Work:
     """Of a kind."""
-    return sampling(size) if kind == "sample" else training(size, cached=kind == "cached")
+    return sampling(size) if kind == "sample" else training(size, encoded=PICTURES[kind])
 
 
 if __name__ == "__main__":

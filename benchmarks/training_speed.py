@@ -85,17 +85,19 @@ class Comparison:
         self._rounds: int = options.rounds
 
     def training(self) -> Figures:
-        """With cached latents and without."""
+        """With cached latents; with the two pictures encoded that the peer encodes, too; and with depth."""
         with (
             self._theirs("train") as theirs,
             self._own("cached") as cached,
+            self._own("uncached_rgb") as rgb,
             self._own("uncached") as uncached,
         ):
-            self._take_turns(theirs, cached, uncached)
+            self._take_turns(theirs, cached, rgb, uncached)
             return {
                 **{f"own_{count}": cached.made[count] for count in COUNTS},
                 **{f"peer_{count}": theirs.made[count] for count in COUNTS},
                 **_beside("training_cached", cached, theirs),
+                **_beside("training_uncached_rgb", rgb, theirs),
                 **_beside("training_uncached", uncached, theirs),
             }
 

@@ -8,7 +8,7 @@ from prefect import flow
 from pydantic import BaseModel, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
-from model.memory_plan import StagePlan, lines, plan_stage
+from model.memory_plan import MemoryPlan, lines, plan_stage
 from model.profiles import find_profile
 from model.stage_memory import DiffusionStage
 from tasks.engine.schedule import flow_log
@@ -32,7 +32,7 @@ class PlannedMemory(Outcome, frozen=True):
     """What fits."""
 
     profile: str
-    stages: dict[str, StagePlan]
+    stages: dict[str, MemoryPlan]
 
 
 @flow(
@@ -47,7 +47,7 @@ def plan_memory(settings: PlanMemorySettings) -> PlannedMemory:
     stages: tuple[DiffusionStage, ...] = (
         get_args(DiffusionStage) if settings.stage == "all" else (settings.stage,)
     )
-    plans: dict[str, StagePlan] = {}
+    plans: dict[str, MemoryPlan] = {}
     with StageProgress(log=flow_log()) as progress:
         for stage in stages:
             plans[stage] = plan_stage(stage, profile, gpus=settings.gpus, sizes_gb=settings.sizes_gb)

@@ -12,9 +12,10 @@ from typing import Any, cast
 import torch
 from diffusers import UNet2DConditionModel
 
+from model.autoencoder import LATENT_CHANNELS
+
 Tensors = dict[str, torch.Tensor]
 
-LATENT_CHANNELS = 4
 JOINT_LAYOUT = ("z_rgb", "z_depth")
 INPAINT_LAYOUT = (*JOINT_LAYOUT, "mask_rgb", "mask_depth", "masked_z_rgb", "masked_z_depth")
 LAYOUT_CHANNELS = {

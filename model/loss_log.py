@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from model.noise_schedule import LEVELS
 from model.training_step import StepLoss
 
-LEVELS = 1000
-"""Of noise; losses are logged per quarter of them."""
 QUARTERS = 4
+"""Losses are logged per quarter of the noise levels."""
 NO_LEVEL = -1.0
 
 

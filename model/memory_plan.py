@@ -77,7 +77,7 @@ class PlanRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StagePlan:
+class MemoryPlan:
     """A stage on GPUs of several sizes."""
 
     networks: dict[str, int]
@@ -92,7 +92,7 @@ class StagePlan:
     """GPU's memory in GB -> trainer settings of the first choice; None = nothing fits."""
 
 
-def plan_stage(stage: DiffusionStage, profile: Profile, *, gpus: int, sizes_gb: Sequence[int]) -> StagePlan:
+def plan_stage(stage: DiffusionStage, profile: Profile, *, gpus: int, sizes_gb: Sequence[int]) -> MemoryPlan:
     """Count a stage of a profile and see what fits GPUs of these sizes."""
     trainer = getattr(profile, stage).trainer
     batch = trainer.global_batch
@@ -100,7 +100,7 @@ def plan_stage(stage: DiffusionStage, profile: Profile, *, gpus: int, sizes_gb: 
     used = max(count for count in range(1, gpus + 1) if batch % count == 0)
     average = trainer.ema_decay is not None
     rows = plan_rows(memory, gpus=used, sizes_gb=sizes_gb, global_batch=batch, average=average)
-    return StagePlan(
+    return MemoryPlan(
         networks=memory.networks,
         trained=memory.trained,
         global_batch=batch,
@@ -179,7 +179,7 @@ def _chosen(rows: Sequence[PlanRow], size_gb: int, *, share: int) -> dict[str, s
     return None if row is None else {**row.settings, "accumulation": str(share // row.samples[size_gb])}
 
 
-def lines(stage: str, plan: StagePlan) -> Iterator[str]:
+def lines(stage: str, plan: MemoryPlan) -> Iterator[str]:
     """A stage's plan as a table to read."""
     networks = ", ".join(f"{name} {count:,}" for name, count in plan.networks.items())
     yield f"{stage}: {networks} parameters, of which {plan.trained:,} train"

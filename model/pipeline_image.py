@@ -13,8 +13,8 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from model.autoencoder import decode, encode
-from model.denoiser import INPAINT_LAYOUT, LATENT_CHANNELS
+from model.autoencoder import LATENT_CHANNELS, decode, encode
+from model.denoiser import INPAINT_LAYOUT
 from model.depth_code import DepthRange, as_picture, from_picture
 from model.pipeline_inputs import PictureArguments, RequestChecks, broadcast_mask
 from model.prompt import Prompt

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from transformers import Wav2Vec2Model
 
-from model.autoencoder import decode, encode
-from model.denoiser import LATENT_CHANNELS
+from model.autoencoder import LATENT_CHANNELS, decode, encode
 from model.depth_code import DepthRange, from_picture
 from model.motion import VideoDenoiser, motion_features
 from model.pipeline_inputs import RequestChecks, framed_speech

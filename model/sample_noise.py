@@ -6,17 +6,16 @@ noise and dropout as they were. Everything is made on the CPU: its numbers are t
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
 from torch import Generator, Tensor
 
 from model.noise_schedule import LEVELS
+from model.seeds import seed_of
 
 
 def streams(seeds: Tensor, purpose: str) -> list[Generator]:
     """A CPU generator for each of the seeds (B,)."""
-    return [torch.Generator().manual_seed(_digest(f"{seed}/{purpose}")) for seed in seeds.tolist()]
+    return [torch.Generator().manual_seed(seed_of(f"{seed}/{purpose}")) for seed in seeds.tolist()]
 
 
 def noise_levels(seeds: Tensor) -> Tensor:
@@ -37,7 +36,3 @@ def kept(seeds: Tensor, condition: str, *, dropout: float) -> Tensor:
     """Which samples keep a condition, (B,) bool on the CPU: each loses it with probability `dropout`."""
     draws = [torch.rand((), generator=generator) for generator in streams(seeds, f"dropout/{condition}")]
     return torch.stack(draws) >= dropout
-
-
-def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -6,7 +6,6 @@ neither the number of processes and workers nor an interruption changes what is 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from torch.utils.data import Sampler
+
+from model.seeds import seed_of
 
 
 class MixSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -84,7 +85,7 @@ class SampleOrder:
         clips = self._kinds[kind]
         turn, place = divmod(number, len(clips))
         clip = clips[_permutation(f"{self._salt}/{kind}/{turn}", len(clips))[place]]
-        return Draw(clip=clip, seed=_digest(f"{self._salt}/draw/{position}"))
+        return Draw(clip=clip, seed=seed_of(f"{self._salt}/draw/{position}"))
 
     def batch(self, number: int, *, size: int) -> list[Draw]:
         """Global batch `number`, from 0."""
@@ -131,11 +132,7 @@ class ProcessBatches(Sampler[list[Draw]]):
             yield [self._order[position] for position in range(start, start + self._size)]
 
 
-def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
 @lru_cache(maxsize=4)  # both kinds, at the border of two permutations
 def _permutation(salt: str, length: int) -> NDArray[np.int64]:
     # numpy promises the same stream of PCG64 for a seed; torch promises no such thing between releases
-    return np.random.Generator(np.random.PCG64(_digest(salt))).permutation(length)
+    return np.random.Generator(np.random.PCG64(seed_of(salt))).permutation(length)

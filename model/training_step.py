@@ -14,7 +14,8 @@ from diffusers import DDIMScheduler, ModelMixin, UNet2DConditionModel
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from model.denoiser import INPAINT_LAYOUT, JOINT_LAYOUT, LATENT_CHANNELS, check_layout, unused_tail
+from model.autoencoder import LATENT_CHANNELS
+from model.denoiser import INPAINT_LAYOUT, JOINT_LAYOUT, check_layout, unused_tail
 from model.motion import MotionFeatures, VideoDenoiser, freeze_all_but_motion, motion_features
 from model.noise_schedule import add_noise, loss_target
 from model.prompt import Prompt

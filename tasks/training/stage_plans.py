@@ -23,6 +23,7 @@ from model.noise_schedule import noise_schedule
 from model.profiles import AutoencoderTraining, StageName
 from model.prompt import Prompt
 from model.sample_order import MixSettings, SampleOrder
+from model.seeds import seed_of
 from model.speech_adapter import SpeechAdapter
 from model.trainer_settings import TrainerSettings
 from model.training_set import PairSet, Sample, WindowSet
@@ -137,9 +138,8 @@ def load_network(kind: type[Any], folder: Path) -> Any:
 @contextmanager
 def _weights_of(facts: TrainingFacts, stage: StageName) -> Iterator[None]:
     """Random weights are the seed's and the stage's, and leave torch's generator as it was."""
-    digest = hashlib.sha256(f"{facts.seed}/{stage}".encode()).digest()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+        torch.manual_seed(seed_of(f"{facts.seed}/{stage}"))
         yield
 
 

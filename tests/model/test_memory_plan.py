@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.memory_plan import CUDA_GB, GB, PlanRow, StagePlan, lines, plan_rows, recommended
+from model.memory_plan import CUDA_GB, GB, MemoryPlan, PlanRow, lines, plan_rows, recommended
 from model.stage_memory import Activations, StageMemory
 
 BILLION = StageMemory(
@@ -71,7 +71,7 @@ def test_first_choice_is_the_fastest_that_fits() -> None:
 def test_table_says_what_fits(size_gb: int, told: str) -> None:
     found = tuple(rows(size_gb).values())
     chosen = {size_gb: None if size_gb == 8 else {"mixed_precision": "bf16"}}
-    plan = StagePlan(
+    plan = MemoryPlan(
         networks=BILLION.networks, trained=BILLION.trained, global_batch=8, gpus=1, rows=found, chosen=chosen
     )
     table = list(lines("joint", plan))
