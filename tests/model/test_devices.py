@@ -1,6 +1,6 @@
 """The steps where their weights are on another device: nothing mixes it with what stays on the CPU.
 
-torch's meta device stands in for a GPU: it has no values, and refuses most operations with tensors of the CPU.
+torch's meta device stands in for a GPU: it has no values and refuses most operations with the CPU's tensors.
 """
 
 from __future__ import annotations
