@@ -43,11 +43,15 @@ def test_a_running_sum_is_the_same_to_the_bit_in_any_order() -> None:
     ]
     sums_alive = []
 
+    def sums() -> int:
+        tensors = [one for one in gc.get_objects() if type(one) is torch.Tensor]
+        return sum(one.dtype == torch.double for one in tensors)
+
     def read(order: range) -> Iterator[Pictures]:
+        before = sums()
         for index in order:
             yield clips[index]
-        tensors = [one for one in gc.get_objects() if type(one) is torch.Tensor]
-        sums_alive.append(sum(one.dtype == torch.double for one in tensors))
+        sums_alive.append(sums() - before)
 
     code, mask = (torch.cat([getattr(clip, name) for clip in clips]) for name in ("code", "mask"))
     at_once = torch.where(mask, code, 0.0).double().sum(dim=0) / mask.sum(dim=0)
