@@ -9,11 +9,6 @@ import ffmpeg
 from tasks.ffmpeg_tool import OWN_FILE_LIMITS, check_finished, media_input, run_ffmpeg
 
 
-def count_frames(path: Path) -> int:
-    """Number of its frames."""
-    return sum(not line.startswith("#") for line in _packets(path))
-
-
 def key_frames(path: Path) -> list[int]:
     """Numbers of the frames that can be decoded without those before them, ascending; 0 is the first."""
     packets = [line for line in _packets(path) if not line.startswith("#")]

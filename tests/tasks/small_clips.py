@@ -10,7 +10,7 @@ import numpy as np
 from model.sample import ManifestRow
 from rendering.depth_map import DepthScale
 from tasks.store.blobs import Store
-from tasks.video_files import write_video
+from tasks.video_files import read_frames, write_video
 
 SIDE = 64
 NEAR_M, FAR_M = 0.6, 0.8
@@ -43,6 +43,10 @@ def write_clip(folder: Path, frames: int, seed: int = 0) -> tuple[dict[str, Path
         "depth_offset_m": scale.offset_m,
     }
     return files, values
+
+
+def count_frames(path: Path) -> int:
+    return sum(1 for _ in read_frames(path, pixel_format="gray"))
 
 
 FILES = {"crop": "crop.mp4", "depth": "depth.mkv", "mask": "mask.mkv"}

@@ -11,8 +11,8 @@ from tasks.fit_clip import crop_camera, run
 from tasks.reasons import Reason, Rejected
 from tasks.stage import StageInput
 from tasks.video_files import write_video
-from tasks.video_index import count_frames
 from tests.rendering.fitting.toy_face import CAMERA, ToyClip, posed_vertices, toy_clip, toy_face_model
+from tests.tasks.small_clips import count_frames
 
 VALUES = {
     "focal_ratio": CAMERA.focal_x_px / 512,

@@ -15,8 +15,9 @@ from tasks.reasons import Reason, Rejected
 from tasks.resample_media import ResampleSettings
 from tasks.stage import StageInput, StageOutput
 from tasks.video_files import read_audio, read_frames
-from tasks.video_index import count_frames, video_size
+from tasks.video_index import video_size
 from tests.bad_media import BEEP_EVERY_S, frame_number, make_clip, punch, run_tool
+from tests.tasks.small_clips import count_frames
 
 FPS = 25
 
