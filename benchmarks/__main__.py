@@ -29,6 +29,7 @@ def commands() -> list[list[str]]:
         ["benchmarks.long_video"],
         ["benchmarks.build", *face_model, *clips],
         ["benchmarks.training_speed"],
+        ["benchmarks.stage_steps"],
     ]
 
 

@@ -114,7 +114,7 @@ def stage_forward(stage: DiffusionStage, profile: Profile) -> tuple[dict[str, An
     denoiser = install_reference_attention(joint if stage == "joint" else inpaint_denoiser(joint))
     if stage == "inpaint" and not profile.inpaint.train_reference_net:
         reader.requires_grad_(False)
-    channels, side, prompt = denoiser.config["in_channels"], _side(profile), _prompt(plain, profile)
+    channels, side, prompt = denoiser.config["in_channels"], latent_side(profile), _prompt(plain, profile)
 
     def forward(samples: int) -> Tensor:
         features = reference_features(reader, torch.zeros(samples, 4, side, side), prompt)
@@ -132,7 +132,7 @@ def stage_forward(stage: DiffusionStage, profile: Profile) -> tuple[dict[str, An
 def _motion(
     joint: UNet2DConditionModel, reader: UNet2DConditionModel, profile: Profile
 ) -> tuple[dict[str, Any], Callable[[int], Tensor]]:
-    length, side, prompt = profile.motion.length, _side(profile), _prompt(joint, profile)
+    length, side, prompt = profile.motion.length, latent_side(profile), _prompt(joint, profile)
     video = video_denoiser(joint, untrained_motion_adapter(joint), zero_output=True)
     freeze_all_but_motion(video)
     reader.requires_grad_(False)
@@ -169,7 +169,7 @@ def _unet(networks: UNetSize | Pretrained) -> UNet2DConditionModel:
     return UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
 
 
-def _side(profile: Profile) -> int:
+def latent_side(profile: Profile) -> int:
     """Height and width of the latents."""
     return profile.networks.side if isinstance(profile.networks, UNetSize) else profile.side_px // LATENT_PX
 
