@@ -118,25 +118,33 @@ def _lines(histogram: Histogram) -> list[Markup]:
     median, reference = histogram.median, histogram.reference
     if reference and not histogram.edges[0] <= reference[0] <= histogram.edges[-1]:
         reference = None
-    # Each label stands on the side away from the other line.
+    # Each label stands on the side away from the other line, or below it where the margin is too near.
     median_right = not reference or (median or 0.0) > reference[0]
-    lines = [] if median is None else [_line(histogram, median, "median", "median", right=median_right)]
+    marks = [] if median is None else [(median, "median", "median", median_right)]
     if reference:
-        lines.append(_line(histogram, *reference, "reference", right=median is not None and not median_right))
-    return lines
+        marks.append((*reference, "reference", median is not None and not median_right))
+    sides = [_is_right(_x(histogram, value), label, right) for value, label, _, right in marks]
+    beside = len(set(sides)) == len(sides)
+    return [
+        _line(_x(histogram, value), label, class_, right=right, row=0 if beside else row)
+        for row, ((value, label, class_, _), right) in enumerate(zip(marks, sides, strict=True))
+    ]
 
 
-def _line(histogram: Histogram, value: float, label: str, class_: str, *, right: bool) -> Markup:
-    x = _x(histogram, value)
+def _is_right(x: float, label: str, wanted: bool) -> bool:
+    """On which side of its line a label has room."""
     room = 6.0 * len(label)
-    right = (right and x < WIDTH - RIGHT - room) or x < LEFT + room
+    return (wanted and x < WIDTH - RIGHT - room) or x < LEFT + room
+
+
+def _line(x: float, label: str, class_: str, *, right: bool, row: int) -> Markup:
     return element(
         "g",
         element("line", x1=x, x2=x, y1=TOP - 14, y2=HEIGHT - BOTTOM, class_=class_),
         text(
             label,
             x + (4 if right else -4),
-            TOP - 6,
+            TOP - 6 + 12 * row,
             class_=f"{class_}-label",
             anchor="start" if right else "end",
         ),

@@ -60,6 +60,17 @@ def test_count_ticks_are_whole_and_the_highest_bar_fits(make_row: MakeRow, clips
     assert min(float(bar["y"]) for bar in bars(picture)) >= 0
 
 
+def test_labels_near_the_margin_stand_one_below_the_other(make_row: MakeRow) -> None:
+    """On the left of the first bin there is no room for either."""
+    shown = histogram(make_row, "Face size", crop_size_px=[505.0] * 7 + [512.0] * 9 + [740.0])
+    labels = [
+        text for text in drawn(shown).iter("text") if text.get("class") in ("median-label", "reference-label")
+    ]
+    assert len(labels) == 2
+    places = {(text.get("text-anchor"), text.get("y")) for text in labels}
+    assert len(places) == 2
+
+
 @pytest.mark.parametrize("reference_first", [True, False])
 def test_labels_of_median_and_reference_stand_apart(make_row: MakeRow, reference_first: bool) -> None:
     sizes = [500.0, 520.0, 540.0] if reference_first else [480.0, 500.0, 520.0]
