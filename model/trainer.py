@@ -81,14 +81,12 @@ def train(
         NotFiniteError: a loss or gradient was NaN or infinite.
     """
     accelerator = _accelerator(settings)
-    settings.check_batch(processes=accelerator.num_processes)
     recorded = _recorded(step, order=order, settings=settings, facts=facts or {})
     cut = {"accumulation": settings.accumulation, "processes": accelerator.num_processes}
     found = _newest_of_this_run(folder, recorded=recorded, cut=cut)
-    if found is not None:
-        accelerator.wait_for_everyone()  # all have read before anything is removed
-        if accelerator.is_main_process:
-            tidy_checkpoints(folder, newest=found.step, keep=settings.keep)
+    accelerator.wait_for_everyone()  # all have read before anything is removed
+    if found is not None and accelerator.is_main_process:
+        tidy_checkpoints(folder, newest=found.step, keep=settings.keep)
     first, path = (0, folder) if found is None else (found.step, found.path)
     with _threads(settings.threads):
         learner, log = Learner(step, settings=settings, accelerator=accelerator), LossLog()
@@ -166,6 +164,7 @@ def _accelerator(settings: TrainerSettings) -> Accelerator:
         raise ValueError(
             f"sharding {settings.sharding!r} needs several processes, this is one; use accelerate launch"
         )
+    settings.check_batch(processes=accelerator.num_processes)
     return accelerator
 
 

@@ -14,17 +14,16 @@ from prefect.cache_policies import NO_CACHE
 
 from model.depth_estimators import PipelineDepth
 from model.sample import ManifestRow
+from tasks.clip_speech import clip_speech
 from tasks.evaluation.open_evaluation import Evaluation
 from tasks.evaluation.results import SAMPLES, SampleEvaluation, write_result
 from tasks.evaluation.score_samples import Identities, Sampled, choose_identities
 from tasks.evaluation.score_samples import score_samples as score
 from tasks.evaluation.strips import LabelledTiles, Tile, code_tile, rgb_tile, write_animation, write_strips
 from tasks.read_version import Split
-from tasks.video_files import SAMPLES_PER_FRAME, read_audio
 
 COLUMNS = 8
 TALKING_FRAMES = 75
-FULL_SCALE = 32768
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +85,7 @@ def talking_clip(evaluation: Evaluation, *, steps: int) -> list[Tile]:
     (first,) = evaluation.clips.chosen(row, [0])
     portrait = (first.rgb + 1) / 2
     count = min(row.frames or 1, TALKING_FRAMES)
-    samples = read_audio(
-        evaluation.store.checked_blob(row.blobs["clip_audio"]), count=count * SAMPLES_PER_FRAME
-    )
-    speech = torch.from_numpy(samples.astype(np.float32) / FULL_SCALE)
+    speech = clip_speech(evaluation.store.checked_blob(row.blobs["clip_audio"]), frames=count)
     made = video(portrait, speech, num_inference_steps=steps, generator=torch.Generator().manual_seed(0))
     still = rgb_tile(portrait[0])
     return [

@@ -82,7 +82,7 @@ def train_stage(stage: StageName, training: Training) -> StageRecord:
         stage,
         training,
         plan,
-        look=_look(stage, training, splits),
+        look=_look(stage, training, splits) if processes().is_main_process else None,
         after_save=lambda record: _save_pipeline(record, training, plan),
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -21,17 +20,15 @@ from model.pipeline_video import PortraitRGBDVideoPipeline
 from model.pretrained import load_vae
 from model.prompt import Prompt
 from model.training_set import Latents, WindowLength, WindowSet
+from tasks.clip_speech import clip_speech
 from tasks.read_version import Split, TrainingClips, split_rows
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
 from tasks.training.run_folder import RunFolder, TrainingFacts
 from tasks.training.speech_network import speech_network
 from tasks.training.stage_plans import load_network
-from tasks.video_files import SAMPLES_PER_FRAME, read_audio
 
 SAMPLES, STEPS, SEED = 4, 10, 0
-FULL_SCALE = 32768
-"""Of 16 bit samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +116,6 @@ class MotionValidation:
         )
         count = length.frames - length.given
         row = split_rows(version.rows, split)[index]
-        sound = read_audio(store.checked_blob(row.blobs["clip_audio"]), count=count * SAMPLES_PER_FRAME)
         vae = load_vae(folder.vae, subfolder=None).eval()
         rgb, code = _decoded(vae, [splits[split].latents(index, first=0, count=count)])
         return cls(
@@ -130,7 +126,7 @@ class MotionValidation:
             length=length,
             rgb=rgb,
             code=code,
-            speech=torch.from_numpy(sound.astype(np.float32) / FULL_SCALE),
+            speech=clip_speech(store.checked_blob(row.blobs["clip_audio"]), frames=count),
         )
 
     def __call__(self, networks: Mapping[str, Any]) -> Mapping[str, Tensor]:

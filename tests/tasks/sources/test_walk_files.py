@@ -35,7 +35,8 @@ def test_name_that_is_not_utf8_is_refused_and_printable(tmp_path):
 
 @given(st.binary(min_size=1).filter(lambda name: b"\0" not in name))
 def test_printable_names_encode(name):
-    printable_name(os.fsdecode(name)).encode("utf-8")
+    printed = printable_name(os.fsdecode(name))
+    assert printed.encode("utf-8").decode("utf-8") == printed
 
 
 def test_hidden_truth_and_side_cars_are_counted(tmp_path):

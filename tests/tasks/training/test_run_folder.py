@@ -65,7 +65,9 @@ def whole(folder: Path) -> str | None:
 def test_what_changes_nothing_that_is_learnt_may_change(tmp_path: Path, change: dict[str, Any]) -> None:
     """Out of memory in the middle of a training: it goes on with smaller parts."""
     RunFolder(tmp_path).begin(facts())
+    begun = (tmp_path / "training.json").read_bytes()
     RunFolder(tmp_path).begin(facts(**change))
+    assert (tmp_path / "training.json").read_bytes() == begun
 
 
 def test_all_else_is_another_training(tmp_path: Path) -> None:
@@ -132,4 +134,9 @@ def test_networks_that_were_changed_are_not_gone_on_from(tmp_path: Path) -> None
 
 
 def test_a_stage_that_is_not_finished_has_nothing_to_check(tmp_path: Path) -> None:
-    RunFolder(tmp_path).check_weights("joint")
+    folder = RunFolder(tmp_path)
+    folder.finish(record(), {"denoiser": Network("first")}, also=None)
+    (tmp_path / "joint" / "denoiser" / "weights.safetensors").write_text("another")
+    (tmp_path / "joint" / "run.json").unlink()
+    folder.check_weights("joint")
+    assert folder.finished() == {}
