@@ -44,6 +44,7 @@ def test_bytes_of_a_trained_parameter_on_four_gpus() -> None:
 
 
 def test_what_is_said_to_fit_does_and_a_larger_even_cut_would_not() -> None:
+    """Moore-AnimateAnyone #49, #113: what was said to be enough memory was not."""
     for size_gb in (8, 17, 20, 24, 80):
         for row in rows(size_gb).values():
             assert row.fixed_gb == row.weights_gb + row.gradients_gb + row.optimizer_gb + CUDA_GB

@@ -149,6 +149,7 @@ def test_the_papers_numbers_are_of_its_protocol() -> None:
 
 
 def test_a_number_says_what_it_is() -> None:
+    """Marigold #40, sapiens #199: numbers without their protocol could not be reproduced."""
     for word in ("paper", "depth", "normalised_near_bright", "0.05"):
         assert word in str(PAPER)
     assert "mm" in str(METRIC)

@@ -129,6 +129,7 @@ def test_the_last_chunk_is_as_long_as_what_is_left(pipeline):
 
 
 def test_the_portrait_is_seen_once_and_motion_frames_once_a_chunk(pipeline):
+    """hallo #28, #64: sampling took minutes a second; what does not change is computed once."""
     attention = pipeline.denoiser.down_blocks[0].attentions[0].transformer_blocks[0].attn1
     with watched(pipeline.reference_net) as seen, watched(attention.to_k) as projected:
         list(talk(pipeline, 3 * CHUNK))

@@ -54,7 +54,10 @@ def close(one, other, **limits):
 @all_stages
 @torch.no_grad()
 def test_a_samples_loss_is_its_own(stage):
-    """Its neighbours and its place in the batch do not matter; the batch's loss is the samples' mean."""
+    """Its neighbours and its place in the batch do not matter; the batch's loss is the samples' mean.
+
+    hallo #164: a mean over the batch came before what should have been weighted sample by sample.
+    """
     step, batch = MAKERS[stage](HALF)
     whole = step(batch(SEEDS))
     turned = step(take(batch(SEEDS), [2, 0, 1]))

@@ -32,6 +32,16 @@ def test_near_and_far_are_the_clips(tmp_path: Path) -> None:
     assert (clip_range(values).near_m, clip_range(values).far_m) == (NEAR_M, FAR_M)
 
 
+def test_all_frames_of_a_clip_have_one_range(tmp_path: Path) -> None:
+    """Marigold #17: where each picture has its own near and far, depth flickers."""
+    files, values = write_clip(tmp_path / "clip", 3)
+    (pictures,) = clip_pictures(files, values, side_px=SIDE, frames_at_once=9)
+    depth_m = torch.from_numpy(clip_arrays(3)[1])
+    assert len(set(depth_m.amax(dim=(1, 2)).tolist())) > 1
+    found = clip_range(values).decode(pictures.code)
+    torch.testing.assert_close(found[depth_m > 0], depth_m[depth_m > 0], atol=1e-4, rtol=0)
+
+
 def test_videos_of_several_lengths_are_an_error(tmp_path: Path) -> None:
     files, values = write_clip(tmp_path / "clip", 3)
     files["mask"] = tmp_path / "short.mkv"
