@@ -21,8 +21,8 @@ from typing import Any
 import ffmpeg
 import imageio_ffmpeg
 
+from tasks.embedded.make_clips import make_embedded_clips
 from tasks.engine.registry import WILD_STAGES
-from tasks.make_embedded_clips import make_embedded_clips
 
 BASE_SIZE = ["--stages.speech.untrained.layers", "12", "--stages.speech.untrained.width", "768"]
 """wav2vec2-base: 12 layers of 768, untrained; speed does not depend on the weights."""

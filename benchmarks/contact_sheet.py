@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from model.sample import ManifestRow
-from rendering.builtin_head import builtin_head
+from model.samples.manifest import ManifestRow
+from rendering.builtin.head import builtin_head
 from rendering.camera import Camera
-from rendering.rasterize import rasterize
-from tasks.face_model_files import save_face_model
+from rendering.rasterizers.rasterize import rasterize
+from tasks.face_models.files import save_face_model
+from tasks.media.video_files import write_audio, write_video
 from tasks.report.clip_figure import build_clip_figure
 from tasks.report.facts import ClipFiles
-from tasks.video_files import write_audio, write_video
 
 FRAMES = 150
 RUNS = 3

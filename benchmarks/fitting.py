@@ -36,8 +36,8 @@ from rendering.fitting.result import ClipFit
 from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import FitSettings, FocalSettings, PhotometricSettings
 from rendering.fitting.start import start_parameters
-from rendering.rasterize import rasterize
-from tasks.face_model_files import load_face_model
+from rendering.rasterizers.rasterize import rasterize
+from tasks.face_models.files import load_face_model
 
 Array = NDArray[Any]
 

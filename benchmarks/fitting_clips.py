@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from rendering.camera import Camera
-from rendering.face_mesh_points import LEFT_BROW, LIPS_OUTER, RIGHT_BROW
 from rendering.face_model import FaceModel
-from rendering.landmark_views import inside_polygon
+from rendering.landmarks.face_mesh_points import LEFT_BROW, LIPS_OUTER, RIGHT_BROW
+from rendering.landmarks.views import inside_polygon
 from rendering.normals import vertex_normals
-from rendering.shading import render_image
+from rendering.relighting.shading import render_image
 
 Array = NDArray[Any]
 

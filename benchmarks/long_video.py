@@ -21,14 +21,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.autoencoder import AutoencoderSize, small_autoencoder
-from model.motion import untrained_motion_adapter, video_denoiser
-from model.networks import UNetSize, first_networks
-from model.noise_schedule import NoiseSettings, noise_schedule
-from model.pipeline_video import PortraitRGBDVideoPipeline
-from model.speech import SAMPLES_PER_FRAME, untrained_network
-from model.speech_adapter import SpeechAdapter
-from model.speech_settings import UntrainedSize
+from model.networks.autoencoder import AutoencoderSize, small_autoencoder
+from model.networks.build_networks import UNetSize, first_networks
+from model.networks.motion import untrained_motion_adapter, video_denoiser
+from model.networks.noise_schedule import NoiseSettings, noise_schedule
+from model.networks.speech import SAMPLES_PER_FRAME, untrained_network
+from model.networks.speech_adapter import SpeechAdapter
+from model.networks.speech_settings import UntrainedSize
+from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
 
 SHORT_S, LONG_S = 10, 60
 FRAMES_A_SECOND = 25

@@ -19,15 +19,15 @@ from benchmarks.measured_steps import (
     Work,
     serve,
 )
-from model.autoencoder import AutoencoderSize, encode, small_autoencoder
-from model.networks import JointNetworks, UNetSize, first_networks
-from model.noise_schedule import NoiseSettings, noise_schedule
-from model.optimizers import make_optimizer
-from model.prompt import Prompt
-from model.reference import Reference, reference_features, reference_keys
-from model.sampling import denoise, guided_at_once
-from model.trainer_settings import TrainerSettings
-from model.training_step import JointStep, LossSettings
+from model.networks.autoencoder import AutoencoderSize, encode, small_autoencoder
+from model.networks.build_networks import JointNetworks, UNetSize, first_networks
+from model.networks.noise_schedule import NoiseSettings, noise_schedule
+from model.networks.prompt import Prompt
+from model.networks.reference import Reference, reference_features, reference_keys
+from model.pipelines.sampling import denoise, guided_at_once
+from model.training.optimizers import make_optimizer
+from model.training.trainer_settings import TrainerSettings
+from model.training.training_step import JointStep, LossSettings
 
 PROMPT_TOKENS = 77
 """Of Stable Diffusion's empty prompt."""

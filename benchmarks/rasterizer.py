@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter
 from scipy.spatial.transform import Rotation
 
-from rendering.builtin_head import builtin_head
+from rendering.builtin.head import builtin_head
 from rendering.camera import Camera
 from rendering.face_model import face_model_from_arrays
-from rendering.rasterize import empty_raster, rasterize
+from rendering.rasterizers.rasterize import empty_raster, rasterize
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 

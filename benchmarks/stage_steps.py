@@ -25,15 +25,21 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from model.noise_schedule import noise_schedule
-from model.profiles import Profile, find_profile
-from model.prompt import Prompt
-from model.sample_order import Draw, MixSettings, SampleOrder
-from model.stage_memory import SPEECH_LAYERS, SPEECH_WIDTH, DiffusionStage, latent_side, stage_forward
-from model.trainer import train
-from model.trainer_settings import TrainerSettings
-from model.training_set import Sample
-from model.training_step import InpaintStep, JointStep, MotionStep
+from model.networks.noise_schedule import noise_schedule
+from model.networks.prompt import Prompt
+from model.samples.sample_order import Draw, MixSettings, SampleOrder
+from model.samples.training_set import Sample
+from model.training.profiles import Profile, find_profile
+from model.training.stage_memory import (
+    SPEECH_LAYERS,
+    SPEECH_WIDTH,
+    DiffusionStage,
+    latent_side,
+    stage_forward,
+)
+from model.training.trainer import train
+from model.training.trainer_settings import TrainerSettings
+from model.training.training_step import InpaintStep, JointStep, MotionStep
 
 PAPER_GPU_SECONDS = 3 * 24 * 3600 * 4 / 30_000
 """Of a joint step of 32 samples: three days on four GPUs."""
@@ -68,7 +74,7 @@ class RandomLatents(Dataset[Sample]):
 
 
 class Clock:
-    """A model.trainer.Watch that stops a run after enough steps."""
+    """A model.training.trainer.Watch that stops a run after enough steps."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.store.actions import Action, find_action, record_action
 from tasks.store.blobs import Blob, Store
 from tasks.store.build_memo import build_key, find_build, remember_build

@@ -7,8 +7,8 @@ from pathlib import Path
 from prefect import flow
 
 from flows.outcome import Outcome, tell_outcome
-from tasks.build.build import Build, count_rows, finish_build, open_build, run_stages
-from tasks.build.settings import BuildSettings
+from tasks.dataset.build import Build, count_rows, finish_build, open_build, run_stages
+from tasks.dataset.settings import BuildSettings
 from tasks.engine.schedule import flow_log
 from tasks.progress import StageProgress
 from tasks.reasons import Reason

@@ -9,8 +9,8 @@ from prefect import flow
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from flows.outcome import Outcome, tell_outcome
-from tasks.build_face_model import FaceModelRecord
-from tasks.build_face_model import build_face_model as build
+from tasks.face_models.build import FaceModelRecord
+from tasks.face_models.build import build_face_model as build
 
 
 class BuildFaceModelSettings(BaseModel):

@@ -11,7 +11,7 @@ from flows.build_dataset import BuiltDataset, build_dataset
 from flows.make_embedded_data import MakeEmbeddedDataSettings, make_embedded_data
 from flows.outcome import Outcome, tell_outcome
 from flows.retrain import RetrainSettings, retrain
-from tasks.build.settings import BuildSettings
+from tasks.dataset.settings import BuildSettings
 from tasks.engine.schedule import call_flow
 
 

@@ -8,9 +8,9 @@ from prefect import flow
 from pydantic import BaseModel, Field, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
-from tasks.build.source_facts import SOURCE_CARD, SourceCard
-from tasks.make_embedded_clips import make_embedded_clips
-from tasks.make_embedded_studio import make_embedded_studio
+from tasks.dataset.source_facts import SOURCE_CARD, SourceCard
+from tasks.embedded.make_clips import make_embedded_clips
+from tasks.embedded.make_studio import make_embedded_studio
 
 
 class MakeEmbeddedDataSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):

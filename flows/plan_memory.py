@@ -8,9 +8,9 @@ from prefect import flow
 from pydantic import BaseModel, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
-from model.memory_plan import MemoryPlan, lines, plan_stage
-from model.profiles import find_profile
-from model.stage_memory import DiffusionStage
+from model.training.memory_plan import MemoryPlan, lines, plan_stage
+from model.training.profiles import find_profile
+from model.training.stage_memory import DiffusionStage
 from tasks.engine.schedule import flow_log
 from tasks.progress import StageProgress
 

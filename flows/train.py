@@ -9,8 +9,8 @@ from prefect import flow
 from pydantic import BaseModel, NonNegativeInt, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
-from model.profiles import StageName
-from tasks.encode_version import EncodingSettings
+from model.training.profiles import StageName
+from tasks.dataset.encode_version import EncodingSettings
 from tasks.engine.run_stage import RunSettings
 from tasks.engine.schedule import Schedule, flow_log
 from tasks.progress import StageProgress

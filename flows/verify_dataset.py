@@ -11,7 +11,7 @@ from prefect import flow
 from pydantic import BaseModel, NonNegativeInt
 
 from flows.outcome import Outcome, tell_outcome
-from tasks.build.recompute import Recomputation
+from tasks.dataset.recompute import Recomputation
 from tasks.engine.run_stage import RunSettings
 from tasks.store.blobs import Store
 from tasks.store.verify import Rerun, Verification, verify_version

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.ffmpeg_tool import ffmpeg_path
+from tasks.media.ffmpeg_tool import ffmpeg_path
 
 BITS = 12
 BLOCK_PX = 8

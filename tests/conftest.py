@@ -15,9 +15,9 @@ import pytest
 from flows.build_dataset import BuiltDataset, build_dataset
 from flows.train import Trained as TrainedOutcome
 from flows.train import TrainSettings, train
-from model.sample import ManifestRow
-from tasks.build.settings import BuildSettings
-from tasks.build_face_model import build_face_model
+from model.samples.manifest import ManifestRow
+from tasks.dataset.settings import BuildSettings
+from tasks.face_models.build import build_face_model
 from tasks.store.blobs import Store
 from tasks.store.versions import read_rows
 from tests.small_training import NAME as TOYS

@@ -17,9 +17,9 @@ from unittest.mock import patch
 from pydantic import BaseModel
 
 from flows.build_dataset import build_dataset
-from tasks.build.models import ModelFiles
-from tasks.build.settings import BuildSettings
-from tasks.build.stage_settings import StageSettings
+from tasks.dataset.models import ModelFiles
+from tasks.dataset.settings import BuildSettings
+from tasks.dataset.stage_settings import StageSettings
 from tasks.engine import run_stage
 from tasks.store.actions import Action
 from tasks.store.blobs import Store
@@ -55,10 +55,10 @@ def simulated_stages(
     no_models = ModelFiles(blobs={}, face_model="none", licences={})
     with ExitStack() as patches:
         for module in ("build", "plan", "recompute"):
-            patches.enter_context(patch(f"tasks.build.{module}.WILD_STAGES", (SPELL, REPEAT)))
-            patches.enter_context(patch(f"tasks.build.{module}.STUDIO_STAGES", ()))
-        patches.enter_context(patch("tasks.build.timings.STAGE_ORDER", (SPELL, REPEAT)))
-        patches.enter_context(patch("tasks.build.build.store_models", lambda *_, **__: no_models))
+            patches.enter_context(patch(f"tasks.dataset.{module}.WILD_STAGES", (SPELL, REPEAT)))
+            patches.enter_context(patch(f"tasks.dataset.{module}.STUDIO_STAGES", ()))
+        patches.enter_context(patch("tasks.dataset.timings.STAGE_ORDER", (SPELL, REPEAT)))
+        patches.enter_context(patch("tasks.dataset.build.store_models", lambda *_, **__: no_models))
         patches.enter_context(patch.object(StageSettings, "by_name", lambda _: settings))
         yield
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.stage import Json, Stage, StageInput, StageOutput
 from tasks.store.actions import Action, find_action, record_action
 from tasks.store.blobs import Blob, Store

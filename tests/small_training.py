@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from model.autoencoder import AutoencoderSize
-from model.networks import SpeechSize, UNetSize
-from model.profiles import AutoencoderTraining, Profile
-from model.sample import ManifestRow
-from model.speech_settings import UntrainedSize
-from model.stages import InpaintSettings, MotionSettings, StageSettings
-from model.trainer_settings import TrainerSettings
-from model.training_set import WindowLength
+from model.networks.autoencoder import AutoencoderSize
+from model.networks.build_networks import SpeechSize, UNetSize
+from model.networks.speech_settings import UntrainedSize
+from model.samples.manifest import ManifestRow
+from model.samples.training_set import WindowLength
+from model.training.profiles import AutoencoderTraining, Profile
+from model.training.stages import InpaintSettings, MotionSettings, StageSettings
+from model.training.trainer_settings import TrainerSettings
+from tasks.media.video_files import write_audio
 from tasks.store.blobs import Store
 from tasks.store.publish import publish
 from tasks.store.versions import LockFacts
-from tasks.video_files import write_audio
 from tests.tasks.small_clips import stored_row
 
 NAME = "toys"

@@ -8,9 +8,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from tasks.make_embedded_clips import TAKES, Take, make_embedded_clips
-from tasks.make_embedded_studio import make_embedded_studio
-from tasks.write_clip import write_clip
+from tasks.embedded.make_clips import TAKES, Take, make_embedded_clips
+from tasks.embedded.make_studio import make_embedded_studio
+from tasks.embedded.write_clip import write_clip
 from tests.bad_media import cut, make_clip, run_tool
 from tests.face_clips import FRAME_PX, moving_face
 

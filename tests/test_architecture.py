@@ -25,7 +25,7 @@ def test_package_comes_from_this_repository(package):
     assert set(packages_distributions().get(package, [])) <= {"portrait-rgbd"}
 
 
-OPTIONAL = ("rendering.rasterize_nvdiffrast", "rendering.rasterize_pytorch3d")
+OPTIONAL = ("rendering.rasterizers.nvdiffrast_backend", "rendering.rasterizers.pytorch3d_backend")
 """Each imports a package that only some machines have."""
 
 

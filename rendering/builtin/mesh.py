@@ -21,7 +21,7 @@ from rendering.builtin.contours import (
 )
 from rendering.builtin.relief import add_relief
 from rendering.builtin.skull import BOTTOM_ROW, TOP_MM, Skull
-from rendering.landmark_views import inside_polygon
+from rendering.landmarks.views import inside_polygon
 
 Array = NDArray[Any]
 Ids = NDArray[np.int32]

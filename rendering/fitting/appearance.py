@@ -19,7 +19,7 @@ class Appearance:
     """What explains the brightness of the skin: gain_t albedo_v (Y(n_v) . light)."""
 
     light: Float64
-    """(9,): spherical harmonics in camera axes (rendering/shading.py), in units of the mean skin."""
+    """(9,): spherical harmonics in camera axes (relighting/shading.py), in units of the mean skin."""
     albedo: Float64
     """(K,), relative to the mean skin."""
     gain: Float64

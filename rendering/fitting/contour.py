@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.compiled import compiled
-from rendering.face_mesh_points import JAW
 from rendering.face_model import FaceModel
 from rendering.fitting.chain_rule import fill_line
 from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import Float32, Float64, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
+from rendering.landmarks.face_mesh_points import JAW
 
 WEDGE_DEG = 7.0
 """Candidates of a landmark lie this close to its direction from the middle of the mean face ..."""

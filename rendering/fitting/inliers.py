@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from rendering.face_mesh_points import LEFT_BROW, LEFT_EYE, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
 from rendering.face_model import FaceModel
 from rendering.fitting.parameters import Float32, Float64, Parameters
 from rendering.fitting.patches import Patches
@@ -14,8 +13,9 @@ from rendering.fitting.photometric_terms import placing, sample_frames
 from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import InlierSettings
 from rendering.fitting.visibility import view_directions, visible_samples
+from rendering.landmarks.face_mesh_points import LEFT_BROW, LEFT_EYE, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
 from rendering.normals import vertex_normals
-from rendering.shading import sh_basis
+from rendering.relighting.shading import sh_basis
 
 DARK_BY_NATURE = LEFT_BROW + RIGHT_BROW + LEFT_EYE + RIGHT_EYE + LIPS_OUTER
 LEAST_FACING = 0.35

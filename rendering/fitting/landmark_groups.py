@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.face_mesh_points import FACE_OVAL, INNER_LIP_PAIRS, LEFT_LID_PAIRS, RIGHT_LID_PAIRS
+from rendering.landmarks.face_mesh_points import FACE_OVAL, INNER_LIP_PAIRS, LEFT_LID_PAIRS, RIGHT_LID_PAIRS
 
 MESH_LANDMARKS = 468
 """Landmarks of the face mesh; the ten after them are irises, which no face model here embeds."""

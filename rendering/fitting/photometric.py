@@ -19,7 +19,7 @@ from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import PhotometricSettings
 from rendering.fitting.skin_samples import SkinSamples, neutral_normals
 from rendering.fitting.visibility import view_directions, visible_samples
-from rendering.shading import sh_basis
+from rendering.relighting.shading import sh_basis
 
 LIGHT_FRAMES = 32
 """The light is estimated on this many frames, evenly spread."""

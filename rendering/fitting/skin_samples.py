@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from rendering.compiled import compiled
-from rendering.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 from rendering.face_model import FaceModel
 from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import Float32, Float64
+from rendering.landmarks.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 
 MOVING_PARTS = LEFT_EYE + RIGHT_EYE + LIPS_OUTER
 

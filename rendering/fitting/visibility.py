@@ -13,7 +13,7 @@ from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.parameters import Float64, Parameters
 from rendering.fitting.rotations import rotation_matrices
-from rendering.rasterize import rasterize
+from rendering.rasterizers.rasterize import rasterize
 
 CELL_DEG = 6.0
 BUFFER_PX = 128

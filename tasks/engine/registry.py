@@ -8,18 +8,18 @@ from importlib import import_module
 from tasks.stage import Stage
 
 STAGE_MODULES = {
-    "pack": "tasks.pack_pictures",
-    "probe": "tasks.probe_media",
-    "resample": "tasks.resample_media",
-    "landmarks": "tasks.detect_landmarks",
-    "crop": "tasks.crop_clip",
-    "focal": "tasks.estimate_focal",
-    "fit": "tasks.fit_clip",
-    "sound": "tasks.cut_sound",
-    "depth": "tasks.render_depth",
-    "speech": "tasks.extract_speech",
-    "undistort": "tasks.undistort_capture",
-    "builtin_face_model": "tasks.build_builtin_face_model",
+    "pack": "tasks.stages.pack_pictures",
+    "probe": "tasks.stages.probe_media",
+    "resample": "tasks.stages.resample_media",
+    "landmarks": "tasks.stages.detect_landmarks",
+    "crop": "tasks.stages.crop_clip",
+    "focal": "tasks.stages.estimate_focal",
+    "fit": "tasks.stages.fit_clip",
+    "sound": "tasks.stages.cut_sound",
+    "depth": "tasks.stages.render_depth",
+    "speech": "tasks.stages.extract_speech",
+    "undistort": "tasks.stages.undistort_capture",
+    "builtin_face_model": "tasks.stages.build_builtin_face_model",
 }
 """Module of each stage; each has a constant STAGE."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from model.pictures import Pictures
-from model.sample import ManifestRow
-from tasks.cache_pictures import PictureSettings
-from tasks.clip_pictures import load_pictures
-from tasks.encode_version import VersionEncoder
+from model.samples.manifest import ManifestRow
+from model.samples.pictures import Pictures
+from tasks.dataset.encode_version import VersionEncoder
+from tasks.media.published_clip import load_pictures
+from tasks.stages.cache_pictures import PictureSettings
 from tasks.store.blobs import Store
 
 WHOLE_TO_PX = 64

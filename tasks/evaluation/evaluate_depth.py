@@ -11,10 +11,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from torch import Tensor
 
-from model.depth_estimators import DepthEstimator, MeanDepth, PipelineDepth, through_vae
-from model.metrics import METRIC, align
-from model.sample import ManifestRow
+from model.metrics.depth_estimators import DepthEstimator, MeanDepth, PipelineDepth, through_vae
+from model.metrics.depth_metrics import METRIC, align
+from model.samples.manifest import ManifestRow
+from tasks.dataset.read_version import Split, split_rows
 from tasks.evaluation.fit_baseline import fit_stills
+from tasks.evaluation.held_out_frames import TestFrames
 from tasks.evaluation.open_evaluation import Evaluation
 from tasks.evaluation.results import DEPTH, DepthEvaluation, write_result
 from tasks.evaluation.score_depth import (
@@ -27,8 +29,6 @@ from tasks.evaluation.score_depth import (
     scores_csv,
 )
 from tasks.evaluation.strips import LabelledTiles, Tile, error_tile, metres_tile, rgb_tile, write_strips
-from tasks.evaluation.test_frames import TestFrames
-from tasks.read_version import Split, split_rows
 from tasks.report.contact_sheet import shown_frames
 
 BATCH = 32

@@ -12,15 +12,15 @@ import torch
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from model.depth_estimators import PipelineDepth
-from model.sample import ManifestRow
-from tasks.clip_speech import clip_speech
+from model.metrics.depth_estimators import PipelineDepth
+from model.samples.manifest import ManifestRow
+from tasks.dataset.read_version import Split
 from tasks.evaluation.open_evaluation import Evaluation
 from tasks.evaluation.results import SAMPLES, SampleEvaluation, write_result
 from tasks.evaluation.score_samples import Identities, Sampled, choose_identities
 from tasks.evaluation.score_samples import score_samples as score
 from tasks.evaluation.strips import LabelledTiles, Tile, code_tile, rgb_tile, write_animation, write_strips
-from tasks.read_version import Split
+from tasks.media.clip_speech import clip_speech
 
 COLUMNS = 8
 TALKING_FRAMES = 75

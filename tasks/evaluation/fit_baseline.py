@@ -13,21 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.depth_code import DepthRange
-from model.pictures import shrink
-from model.sample import ManifestRow
+from model.samples.depth_code import DepthRange
+from model.samples.manifest import ManifestRow
+from model.samples.pictures import shrink
 from rendering.camera import Camera
 from rendering.fitting.clip import ClipFitter, clip_fitter
 from rendering.fitting.patches import collect_patches
 from rendering.fitting.settings import FitSettings
-from rendering.skin_settings import SkinSettings
-from rendering.skin_surface import skin_mesh
-from tasks.face_landmarker import FaceLandmarker
-from tasks.face_model_files import load_face_model
-from tasks.render_depth import FittedMotion, Subject, skin_pictures
+from rendering.skin.settings import SkinSettings
+from rendering.skin.surface import skin_mesh
+from tasks.face_models.files import load_face_model
+from tasks.faces.face_landmarker import FaceLandmarker
+from tasks.media.video_files import read_frames
+from tasks.stages.render_depth import FittedMotion, Subject, skin_pictures
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
-from tasks.video_files import read_frames
 
 SIDE_PX = 512
 REPEATED = 3

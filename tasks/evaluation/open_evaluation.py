@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, PositiveInt
 
-from model.sample import ManifestRow
-from tasks.encode_version import EncodingSettings, VersionEncoder
+from model.samples.manifest import ManifestRow
+from tasks.dataset.encode_version import EncodingSettings, VersionEncoder
+from tasks.dataset.read_version import Split, split_rows
 from tasks.evaluation.cached_clips import CachedClips, cache_clips
+from tasks.evaluation.held_out_frames import TestFrames, choose_frames
 from tasks.evaluation.open_model import OpenedModel, open_model
-from tasks.evaluation.test_frames import TestFrames, choose_frames
 from tasks.progress import StageProgress
-from tasks.read_version import Split, split_rows
 from tasks.store.blobs import Store
 from tasks.store.locks import build_lock
 from tasks.store.versions import Version, read_version

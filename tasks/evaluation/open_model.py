@@ -10,8 +10,8 @@ from diffusers.utils.logging import disable_progress_bar as hide_diffusers_bar
 from pydantic import BaseModel, ValidationError
 from transformers.utils.logging import disable_progress_bar as hide_transformers_bar
 
-from model.pipeline_image import PortraitRGBDPipeline
-from model.pipeline_video import PortraitRGBDVideoPipeline
+from model.pipelines.pipeline_image import PortraitRGBDPipeline
+from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
 from tasks.training.run_folder import ORIGIN, PipelineOrigin
 
 

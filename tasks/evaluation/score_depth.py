@@ -14,8 +14,8 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from model.metrics import METRIC, PAPER, Protocol, depth_scores, why_unscored
-from tasks.evaluation.test_frames import TestFrames
+from model.metrics.depth_metrics import METRIC, PAPER, Protocol, depth_scores, why_unscored
+from tasks.evaluation.held_out_frames import TestFrames
 
 PROTOCOLS = (METRIC, PAPER)
 MEAN_MAP = "mean_map"

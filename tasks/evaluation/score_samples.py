@@ -10,12 +10,12 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from model.agreement import agreement_errors, face_of, has_face
-from model.depth_estimators import PipelineDepth
-from model.identity_score import Matches, identity_errors, match
-from model.pictures import Pictures
-from model.pipeline_image import PortraitRGBD, PortraitRGBDPipeline
-from tasks.evaluation.test_frames import TestFrames, taken
+from model.metrics.agreement import agreement_errors, face_of, has_face
+from model.metrics.depth_estimators import PipelineDepth
+from model.metrics.identity_score import Matches, identity_errors, match
+from model.pipelines.pipeline_image import PortraitRGBD, PortraitRGBDPipeline
+from model.samples.pictures import Pictures
+from tasks.evaluation.held_out_frames import TestFrames, taken
 
 KNOWN = 4
 """Further frames of a person that samples are compared with; never the reference itself."""

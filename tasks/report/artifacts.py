@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.card import build_card
 from tasks.report.cost import build_cost
 from tasks.report.facts import BuildFacts, StageTiming

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.facts import BuildFacts
 from tasks.report.funnel import count_reasons
 from tasks.report.notices import Notice, build_notices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 
 
 def choose_clips(published: Sequence[ManifestRow], max_clips: int) -> list[ManifestRow]:

@@ -12,16 +12,16 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.rotations import rotation_matrix
-from tasks.face_model_files import load_face_model
+from tasks.face_models.files import load_face_model
+from tasks.media.video_files import read_audio, read_chosen
 from tasks.report import contact_sheet
 from tasks.report.color_bar import draw_color_bar
 from tasks.report.facts import ClipFiles
 from tasks.report.waveform import Track, draw_track, mouth_opening
-from tasks.video_files import read_audio, read_chosen
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Camera-space vertices of the shown frames, (K, V, 3) m, and the triangles of the skin, (S, 3)."""

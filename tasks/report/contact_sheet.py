@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rendering.camera import Camera
 from rendering.normals import vertex_normals
-from rendering.rasterize import rasterize
+from rendering.rasterizers.rasterize import rasterize
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB."""

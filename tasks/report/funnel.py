@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
 from tasks.reasons import Reason
 

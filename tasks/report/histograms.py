@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 
 Intervals = Sequence[tuple[float, float]]
 BINS = {"values": 14, "intervals": 28}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.facts import BuildFacts
 
 KIND_WORDS = {"wild": "talking-head clips", "studio": "studio captures"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.histograms import Figure, Series
 
 

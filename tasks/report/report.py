@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.choose_clips import choose_clips
 from tasks.report.clip_figure import ClipFigure, build_clip_figure
 from tasks.report.cost import build_cost

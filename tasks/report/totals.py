@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.facts import BuildFacts
 from tasks.report.text import duration, grouped
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 from pydantic import BaseModel
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.stage import Json
 from tasks.store.blobs import Store
 from tasks.store.explain import Cause, History, explain

@@ -12,7 +12,7 @@ from pathlib import Path
 
 def _ffmpeg() -> str:
     # here, because most processes that compute keys never start ffmpeg
-    from tasks.ffmpeg_tool import ffmpeg_fingerprint
+    from tasks.media.ffmpeg_tool import ffmpeg_fingerprint
 
     return ffmpeg_fingerprint()
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.video_files import PixelFormat, read_frames
+from tasks.media.video_files import PixelFormat, read_frames
 
 CHUNK_BYTES = 1 << 20
 _VIDEO_ROLES: dict[str, PixelFormat] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.store.blobs import Blob, CorruptBlob, Store, file_digest
 from tasks.store.canonical import canonical_json, seal
 from tasks.store.durable import (

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CONTRACT = frozenset({"tasks.stage", "tasks.reasons", "model.sample"})
+CONTRACT = frozenset({"tasks.stage", "tasks.reasons", "model.samples.manifest"})
 """Types that carry what stages exchange: what they change shows in the stages' own text."""
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import pyarrow
 import pyarrow.parquet
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.stage import Json
 from tasks.store.canonical import canonical_json
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.sample import ManifestRow
-from rendering.depth_map import DepthScale
+from model.samples.manifest import ManifestRow
+from rendering.skin.depth_map import DepthScale
+from tasks.media.video_files import PixelFormat, read_frames
 from tasks.store.blobs import Store
 from tasks.store.versions import Version, read_version
-from tasks.video_files import PixelFormat, read_frames
 
 CROP_PX = 512
 COPIED = {

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.stage import Json
 from tasks.store.blobs import Blob, Store, file_digest
 from tasks.store.canonical import unseal

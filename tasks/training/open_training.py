@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from model.networks import Pretrained
-from model.pretrained import load_vae
-from model.profiles import Profile, find_profile
-from tasks.encode_version import EncodingSettings, VersionEncoder
+from model.networks.build_networks import Pretrained
+from model.networks.pretrained import load_vae
+from model.training.profiles import Profile, find_profile
+from tasks.dataset.encode_version import EncodingSettings, VersionEncoder
 from tasks.progress import StageProgress
 from tasks.store.blobs import Store
 from tasks.store.locks import build_lock

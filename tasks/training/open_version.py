@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model.pictures import Pictures
-from model.profiles import Profile
-from model.sample import ManifestRow
-from tasks.cache_latents import LatentSettings
-from tasks.cache_pictures import PictureSettings
-from tasks.clip_pictures import load_pictures
-from tasks.encode_version import VersionEncoder
-from tasks.read_version import Split, TrainingClips, split_rows
+from model.samples.manifest import ManifestRow
+from model.samples.pictures import Pictures
+from model.training.profiles import Profile
+from tasks.dataset.encode_version import VersionEncoder
+from tasks.dataset.read_version import Split, TrainingClips, split_rows
+from tasks.media.published_clip import load_pictures
+from tasks.stages.cache_latents import LatentSettings
+from tasks.stages.cache_pictures import PictureSettings
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
 
 
 class PictureClips:
-    """Cached pictures of one split's clips (model.autoencoder_step.PictureReader)."""
+    """Cached pictures of one split's clips (model.training.autoencoder_step.PictureReader)."""
 
     def __init__(self, store: Store, rows: Sequence[ManifestRow], pictures: Mapping[str, str]) -> None:
         self._paths = [store.checked_blob(pictures[row.clip_id]) for row in rows]

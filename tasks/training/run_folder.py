@@ -22,7 +22,7 @@ from typing import Any, Self, get_args
 from diffusers import DiffusionPipeline, ModelMixin
 from pydantic import BaseModel
 
-from model.profiles import Profile, StageName
+from model.training.profiles import Profile, StageName
 from tasks.stage import Json
 from tasks.store.blobs import file_digest
 from tasks.store.canonical import seal, unseal

@@ -7,12 +7,12 @@ from typing import Any
 
 from transformers.utils.logging import disable_progress_bar
 
-from model.noise_schedule import noise_schedule
-from model.pipeline_image import PortraitRGBDPipeline
-from model.pipeline_video import PortraitRGBDVideoPipeline
-from model.pretrained import load_vae
-from model.profiles import Profile
-from model.prompt import Prompt
+from model.networks.noise_schedule import noise_schedule
+from model.networks.pretrained import load_vae
+from model.networks.prompt import Prompt
+from model.pipelines.pipeline_image import PortraitRGBDPipeline
+from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
+from model.training.profiles import Profile
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
 from tasks.training.run_folder import RunFolder, StageRecord

@@ -6,11 +6,11 @@ from typing import Any
 
 from transformers import Wav2Vec2Model
 
-from model.speech import untrained_network
-from model.speech_settings import UntrainedSize
-from tasks.speech_model_files import SPEECH_FILES, load_speech_model
+from model.networks.speech import untrained_network
+from model.networks.speech_settings import UntrainedSize
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
+from tasks.weights.speech import SPEECH_FILES, load_speech_model
 
 
 def speech_network(version: Version, store: Store) -> Wav2Vec2Model:

@@ -14,21 +14,21 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 from torch.utils.data import Dataset
 
-from model.autoencoder import small_autoencoder
-from model.autoencoder_step import AutoencoderStep, PictureSet
-from model.denoiser import inpaint_denoiser
-from model.motion import video_denoiser
-from model.networks import first_motion_adapter, first_networks
-from model.noise_schedule import noise_schedule
-from model.profiles import AutoencoderTraining, StageName
-from model.prompt import Prompt
-from model.sample_order import MixSettings, SampleOrder
-from model.seeds import seed_of
-from model.speech_adapter import SpeechAdapter
-from model.trainer_settings import TrainerSettings
-from model.training_set import PairSet, Sample, WindowSet
-from model.training_step import InpaintStep, JointStep, MotionStep
-from tasks.read_version import TrainingClips
+from model.networks.autoencoder import small_autoencoder
+from model.networks.build_networks import first_motion_adapter, first_networks
+from model.networks.denoiser import inpaint_denoiser
+from model.networks.motion import video_denoiser
+from model.networks.noise_schedule import noise_schedule
+from model.networks.prompt import Prompt
+from model.networks.speech_adapter import SpeechAdapter
+from model.samples.sample_order import MixSettings, SampleOrder
+from model.samples.seeds import seed_of
+from model.samples.training_set import PairSet, Sample, WindowSet
+from model.training.autoencoder_step import AutoencoderStep, PictureSet
+from model.training.profiles import AutoencoderTraining, StageName
+from model.training.trainer_settings import TrainerSettings
+from model.training.training_step import InpaintStep, JointStep, MotionStep
+from tasks.dataset.read_version import TrainingClips
 from tasks.training.open_version import PictureClips
 from tasks.training.processes import one_after_another
 from tasks.training.run_folder import RunFolder, TrainingFacts

@@ -10,13 +10,13 @@ from diffusers import AutoencoderKL
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from model.autoencoder import fit_scaling_factor
-from model.depth_code import as_picture
-from model.profiles import Profile, StageName
-from model.trainer import train
-from tasks.encode_version import VersionEncoder
+from model.networks.autoencoder import fit_scaling_factor
+from model.samples.depth_code import as_picture
+from model.training.profiles import Profile, StageName
+from model.training.trainer import train
+from tasks.dataset.encode_version import VersionEncoder
+from tasks.dataset.read_version import Split, TrainingClips, split_rows
 from tasks.progress import StageProgress
-from tasks.read_version import Split, TrainingClips, split_rows
 from tasks.store.versions import Version
 from tasks.training.open_version import PictureClips, cached_pictures, training_clips
 from tasks.training.processes import one_after_another, processes

@@ -11,17 +11,17 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import Wav2Vec2Model
 
-from model.autoencoder import decode
-from model.denoiser import INPAINT_LAYOUT
-from model.depth_code import from_picture
-from model.noise_schedule import noise_schedule
-from model.pipeline_image import PortraitRGBDPipeline
-from model.pipeline_video import PortraitRGBDVideoPipeline
-from model.pretrained import load_vae
-from model.prompt import Prompt
-from model.training_set import Latents, WindowLength, WindowSet
-from tasks.clip_speech import clip_speech
-from tasks.read_version import Split, TrainingClips, split_rows
+from model.networks.autoencoder import decode
+from model.networks.denoiser import INPAINT_LAYOUT
+from model.networks.noise_schedule import noise_schedule
+from model.networks.pretrained import load_vae
+from model.networks.prompt import Prompt
+from model.pipelines.pipeline_image import PortraitRGBDPipeline
+from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
+from model.samples.depth_code import from_picture
+from model.samples.training_set import Latents, WindowLength, WindowSet
+from tasks.dataset.read_version import Split, TrainingClips, split_rows
+from tasks.media.clip_speech import clip_speech
 from tasks.store.blobs import Store
 from tasks.store.versions import Version
 from tasks.training.run_folder import RunFolder, TrainingFacts

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from flows.build_dataset import build_dataset
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
+from tasks.media.video_files import read_frames
 from tasks.store.blobs import Store
 from tasks.store.rows import merkle_root
 from tasks.store.versions import read_rows
-from tasks.video_files import read_frames
 from tests.conftest import RealBuild, RunCommand
 from tests.source_folder import BAD, FRAMES, GOOD, SECRET, SILENT, copy_sources
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import model.stage_memory
+import model.training.stage_memory
 from flows.plan_memory import PlanMemorySettings, plan_memory
-from model.memory_plan import CUDA_GB
-from model.networks import UNetSize
-from model.profiles import small
-from model.stage_memory import Activations
+from model.networks.build_networks import UNetSize
+from model.training.memory_plan import CUDA_GB
+from model.training.profiles import small
+from model.training.stage_memory import Activations
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_table_adds_up_and_is_the_result(profile: str, capsys: pytest.CaptureFix
 def counted_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Activations of the paper's joint stage take seconds to count."""
     sample = Activations(step=0, sample=2_500_000_000)
-    monkeypatch.setattr(model.stage_memory, "_activations", lambda *_, **__: sample)
+    monkeypatch.setattr(model.training.stage_memory, "_activations", lambda *_, **__: sample)
 
 
 def test_paper_has_stable_diffusions_parameters(

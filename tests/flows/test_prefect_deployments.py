@@ -18,7 +18,7 @@ from prefect.utilities.schema_tools.validation import validate
 
 from flows.command_line import FLOWS, find_flow
 from flows.outcome import tell_outcome
-from tasks.build.settings import BuildSettings
+from tasks.dataset.settings import BuildSettings
 from tasks.engine.run_stage import run_stage
 
 ROOT = Path(__file__).resolve().parents[2]

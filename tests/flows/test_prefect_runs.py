@@ -16,12 +16,12 @@ from prefect.testing.utilities import prefect_test_harness
 
 from benchmarks.orchestration import simulated_clip
 from benchmarks.simulated_stage import SimulatedSettings
-from model.sample import ManifestRow
-from tasks.build import plan
-from tasks.build.plan import MOST_SHARDS, make_groups, make_shards
-from tasks.build.run_pending import Pending, run_pending
-from tasks.build.settings import BuildSettings
-from tasks.build.stage_settings import StageSettings
+from model.samples.manifest import ManifestRow
+from tasks.dataset import plan
+from tasks.dataset.plan import MOST_SHARDS, make_groups, make_shards
+from tasks.dataset.run_pending import Pending, run_pending
+from tasks.dataset.settings import BuildSettings
+from tasks.dataset.stage_settings import StageSettings
 from tasks.engine.clip import Clip
 from tasks.engine.registry import STAGE_MODULES, STUDIO_STAGES, WILD_STAGES
 from tasks.engine.schedule import flow_log

@@ -7,8 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from model import checkpoint
-from model.trainer import train
+from model.training import checkpoint
+from model.training.trainer import train
 from tests.model.toy_training import Notes, ToySamples, ToyStep, toy_order, toy_settings
 
 saved = checkpoint.save_file

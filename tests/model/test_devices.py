@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from model.autoencoder import AutoencoderSize, AutoencoderWeights, small_autoencoder
-from model.autoencoder_step import AutoencoderStep
-from model.trainer import train
-from model.training_masks import MaskSettings
-from model.training_step import LossSettings
+from model.networks.autoencoder import AutoencoderSize, AutoencoderWeights, small_autoencoder
+from model.training.autoencoder_step import AutoencoderStep
+from model.training.masks import MaskSettings
+from model.training.trainer import train
+from model.training.training_step import LossSettings
 from tests.model.tiny_steps import (
     FRAMES,
     KEEP_ALL,

@@ -6,11 +6,11 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from model.denoiser import INPAINT_LAYOUT, LAYOUT_CHANNELS, joint_denoiser, unused_tail
-from model.noise_schedule import NoiseSettings, add_noise, loss_target, noise_schedule
-from model.sample_noise import kept, noise_levels, sample_noise
-from model.training_masks import MaskSettings, draw_masks
-from model.training_step import InpaintStep, JointStep, LossSettings
+from model.networks.denoiser import INPAINT_LAYOUT, LAYOUT_CHANNELS, joint_denoiser, unused_tail
+from model.networks.noise_schedule import NoiseSettings, add_noise, loss_target, noise_schedule
+from model.training.masks import MaskSettings, draw_masks
+from model.training.sample_noise import kept, noise_levels, sample_noise
+from model.training.training_step import InpaintStep, JointStep, LossSettings
 from tests.model.tiny_networks import tiny_unet
 from tests.model.tiny_steps import KEEP_ALL, pairs, tiny_inpaint_step, tiny_joint_step
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.denoiser import joint_denoiser
-from model.motion import motion_modules
-from model.noise_schedule import NoiseSettings, add_noise, loss_target, noise_schedule
-from model.reference import Reference, reference_features
-from model.sample_noise import kept, noise_levels, sample_noise
-from model.training_set import WindowLength
-from model.training_step import LossSettings
+from model.networks.denoiser import joint_denoiser
+from model.networks.motion import motion_modules
+from model.networks.noise_schedule import NoiseSettings, add_noise, loss_target, noise_schedule
+from model.networks.reference import Reference, reference_features
+from model.samples.training_set import WindowLength
+from model.training.sample_noise import kept, noise_levels, sample_noise
+from model.training.training_step import LossSettings
 from tests.model.tiny_networks import tiny_unet
 from tests.model.tiny_steps import FRAMES, GIVEN, KEEP_ALL, lively, tiny_motion_step, windows
 

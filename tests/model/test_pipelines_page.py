@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from model.pipeline_image import PortraitRGBDPipeline
-from model.pipeline_video import PortraitRGBDVideoPipeline
-from tasks.video_files import read_frames, write_audio
+from model.pipelines.pipeline_image import PortraitRGBDPipeline
+from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
+from tasks.media.video_files import read_frames, write_audio
 from tests.model.tiny_pipelines import SIDE_PX, image_pipeline, video_pipeline
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "pipelines.md").read_text()

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model.autoencoder import AutoencoderSize, small_autoencoder
-from model.noise_schedule import NoiseSettings, noise_schedule
-from model.pipeline_image import PortraitRGBDPipeline
-from model.pipeline_video import PortraitRGBDVideoPipeline
-from model.speech import untrained_network
-from model.speech_settings import UntrainedSize
-from model.training_masks import MaskSettings
+from model.networks.autoencoder import AutoencoderSize, small_autoencoder
+from model.networks.noise_schedule import NoiseSettings, noise_schedule
+from model.networks.speech import untrained_network
+from model.networks.speech_settings import UntrainedSize
+from model.pipelines.pipeline_image import PortraitRGBDPipeline
+from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
+from model.training.masks import MaskSettings
 from tests.model.tiny_steps import GIVEN, tiny_inpaint_step, tiny_joint_step, tiny_motion_step
 
 SIDE_PX = 16

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from model.denoiser import inpaint_denoiser, joint_denoiser, reference_net
-from model.motion import untrained_motion_adapter, video_denoiser
-from model.noise_schedule import NoiseSettings, noise_schedule
-from model.prompt import Prompt
-from model.speech_adapter import SpeechAdapter
-from model.training_masks import MaskSettings
-from model.training_step import InpaintStep, JointStep, LossSettings, MotionStep
+from model.networks.denoiser import inpaint_denoiser, joint_denoiser, reference_net
+from model.networks.motion import untrained_motion_adapter, video_denoiser
+from model.networks.noise_schedule import NoiseSettings, noise_schedule
+from model.networks.prompt import Prompt
+from model.networks.speech_adapter import SpeechAdapter
+from model.training.masks import MaskSettings
+from model.training.training_step import InpaintStep, JointStep, LossSettings, MotionStep
 from tests.model.tiny_networks import tiny_unet
 
 KEEP_ALL = LossSettings(reference_dropout=0, speech_dropout=0, motion_dropout=0)

@@ -10,11 +10,11 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from model.denoiser import joint_denoiser, reference_net
-from model.reference import Reference, install_reference_attention, reference_features
-from model.sample_order import Draw, MixSettings, SampleOrder
-from model.trainer_settings import TrainerSettings
-from model.training_step import StepLoss
+from model.networks.denoiser import joint_denoiser, reference_net
+from model.networks.reference import Reference, install_reference_attention, reference_features
+from model.samples.sample_order import Draw, MixSettings, SampleOrder
+from model.training.trainer_settings import TrainerSettings
+from model.training.training_step import StepLoss
 from tests.model.tiny_networks import tiny_unet
 
 

@@ -21,8 +21,8 @@ os.environ.update(
 import torch  # noqa: E402  # accelerate reads the environment
 from safetensors.torch import save_file  # noqa: E402
 
-from model.loss_log import NotFiniteError  # noqa: E402
-from model.trainer import train  # noqa: E402
+from model.training.loss_log import NotFiniteError  # noqa: E402
+from model.training.trainer import train  # noqa: E402
 from tests.model.toy_training import (  # noqa: E402
     Notes,
     PortraitSamples,

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rendering.builtin_head import builtin_head
+from rendering.builtin.head import builtin_head
 from rendering.face_model import FaceModel, face_model_arrays, face_model_from_arrays
 
 

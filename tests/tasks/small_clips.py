@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from model.sample import ManifestRow
-from rendering.depth_map import DepthScale
+from model.samples.manifest import ManifestRow
+from rendering.skin.depth_map import DepthScale
+from tasks.media.video_files import read_frames, write_video
 from tasks.store.blobs import Store
-from tasks.video_files import read_frames, write_video
 
 SIDE = 64
 NEAR_M, FAR_M = 0.6, 0.8

@@ -5,7 +5,7 @@ import pytest
 from rendering.fitting.inliers import vertex_inliers
 from rendering.fitting.patches import collect_patches
 from rendering.fitting.settings import InlierSettings, PhotometricSettings
-from rendering.shading import SH_BAND_0, ambient_light, render_image, shade_vertices
+from rendering.relighting.shading import SH_BAND_0, ambient_light, render_image, shade_vertices
 from tests.rendering.fitting.toy_face import CAMERA, posed_vertices
 
 SKIN = np.array([0.7, 0.5, 0.4])

@@ -13,7 +13,7 @@ from rendering.fitting.settings import LandmarkSettings, PhotometricSettings
 from rendering.fitting.skin_samples import skin_samples
 from rendering.fitting.start import start_parameters
 from rendering.fitting.visibility import visible_samples
-from rendering.shading import directional_light, render_image, shade_vertices
+from rendering.relighting.shading import directional_light, render_image, shade_vertices
 from tests.rendering.fitting.toy_face import CAMERA, head_points, posed_vertices, seen_landmarks
 
 CENTER = (CAMERA.center_x_px, CAMERA.center_y_px)

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.camera import Camera
-from rendering.face_mesh_points import (
+from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, FaceModel
+from rendering.fitting.moving_points import MovingPoints
+from rendering.fitting.parameters import Parameters
+from rendering.fitting.rotations import rotation_matrices
+from rendering.landmarks.face_mesh_points import (
     FACE_OVAL,
     LEFT_BROW,
     LEFT_EYE,
@@ -17,10 +21,6 @@ from rendering.face_mesh_points import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
-from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, FaceModel
-from rendering.fitting.moving_points import MovingPoints
-from rendering.fitting.parameters import Parameters
-from rendering.fitting.rotations import rotation_matrices
 
 CAMERA = Camera.centered(900.0, 512, 512)
 SIDE = 33

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from model.pictures import Pictures
-from model.sample import ManifestRow
-from tasks.evaluation.test_frames import TestFrames
+from model.samples.manifest import ManifestRow
+from model.samples.pictures import Pictures
+from tasks.evaluation.held_out_frames import TestFrames
 
 SIDE_PX = 16
 NEAR_M, FAR_M = 0.6, 0.8

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.sample import ManifestRow
-from tasks.cache_pictures import PictureSettings
-from tasks.cache_pictures import run as cache_pictures
-from tasks.clip_pictures import load_pictures
+from model.samples.manifest import ManifestRow
 from tasks.evaluation import cached_clips
 from tasks.evaluation.cached_clips import KEPT_FRAMES, WHOLE_TO_PX, CachedClips, cache_clips, thinning
+from tasks.media.published_clip import load_pictures
 from tasks.stage import StageInput
+from tasks.stages.cache_pictures import PictureSettings
+from tasks.stages.cache_pictures import run as cache_pictures
 from tasks.store.blobs import CorruptBlob, Store
 from tests.tasks.small_clips import stored_row
 

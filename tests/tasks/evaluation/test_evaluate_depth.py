@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from model.metrics import FLAT
-from model.pictures import Pictures
+from model.metrics.depth_metrics import FLAT
+from model.samples.pictures import Pictures
 from tasks.evaluation.evaluate_depth import BATCH, MODEL, Estimates, _in_batches, depth_strips, score_depth
+from tasks.evaluation.held_out_frames import TestFrames
 from tasks.evaluation.results import DEPTH, DepthEvaluation
 from tasks.evaluation.score_depth import MEAN_MAP, Estimate
-from tasks.evaluation.test_frames import TestFrames
 from tests.tasks.evaluation.made_frames import made_frames
 from tests.tasks.evaluation.test_write_page import FACTS
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from model.pipeline_image import PortraitRGBD
+from model.pipelines.pipeline_image import PortraitRGBD
 from tasks.evaluation.evaluate_samples import COLUMNS, People, sample_strips, talking_clip, write_samples
 from tasks.evaluation.results import SAMPLES, SampleEvaluation
 from tasks.evaluation.score_samples import Sampled, choose_identities
-from tasks.video_files import SAMPLES_PER_FRAME, write_audio
+from tasks.media.video_files import SAMPLES_PER_FRAME, write_audio
 from tests.model.tiny_pipelines import SIDE_PX, video_pipeline
 from tests.tasks.evaluation.made_frames import faces, made_frames, row_of
 from tests.tasks.evaluation.test_write_page import FACTS, samples

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.metrics import METRIC, depth_scores
-from tasks.clip_pictures import clip_pictures, clip_range
+from model.metrics.depth_metrics import METRIC, depth_scores
 from tasks.evaluation.fit_baseline import fit_stills
+from tasks.media.published_clip import clip_pictures, clip_range
 from tasks.store.versions import read_version
 from tests.conftest import RealBuild
 

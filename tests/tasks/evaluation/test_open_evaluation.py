@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks.encode_version import VersionEncoder
+from tasks.dataset.encode_version import VersionEncoder
 from tasks.evaluation import open_evaluation as opening
 from tasks.evaluation.evaluate_depth import mean_map_clips
 from tasks.evaluation.evaluate_samples import speaker

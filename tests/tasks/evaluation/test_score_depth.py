@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.metrics import FLAT, METRIC, PAPER, TOO_SMALL
-from model.pictures import Pictures
+from model.metrics.depth_metrics import FLAT, METRIC, PAPER, TOO_SMALL
+from model.samples.pictures import Pictures
+from tasks.evaluation.held_out_frames import TestFrames
 from tasks.evaluation.score_depth import (
     MEAN_MAP,
     NOT_COVERED,
@@ -22,7 +23,6 @@ from tasks.evaluation.score_depth import (
     score_frames,
     scores_csv,
 )
-from tasks.evaluation.test_frames import TestFrames
 from tests.tasks.evaluation.made_frames import made_frames
 
 PEOPLE = [("a", 2), ("b", 2)]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.depth_estimators import PipelineDepth
-from model.pipeline_image import PortraitRGBD
+from model.metrics.depth_estimators import PipelineDepth
+from model.pipelines.pipeline_image import PortraitRGBD
 from tasks.evaluation import score_samples as scoring
 from tasks.evaluation.score_samples import Identities, SampleScores, choose_identities, score_samples
 from tests.model.tiny_pipelines import image_pipeline

@@ -12,11 +12,11 @@ import pytest
 from skimage.data import astronaut
 from skimage.transform import resize
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from rendering.face_model import FaceModel
-from tasks.face_model_files import save_face_model
+from tasks.face_models.files import save_face_model
+from tasks.media.video_files import write_audio, write_video
 from tasks.report.facts import BuildFacts, SourceFacts, StageTiming, VersionChange
-from tasks.video_files import write_audio, write_video
 
 FRAMES = 8
 FOCAL_PX = 1200.0

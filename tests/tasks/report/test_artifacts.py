@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report import artifacts
 from tasks.report.artifacts import funnel_table, publish_artifacts, refused_table, throughput_table
 from tasks.report.facts import BuildFacts

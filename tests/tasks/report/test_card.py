@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.card import FORMATS, build_card, markdown_table
 from tasks.report.facts import BuildFacts
 

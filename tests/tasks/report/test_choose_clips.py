@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.choose_clips import choose_clips
 
 MakeRow = Callable[..., ManifestRow]

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from rendering.face_model import FaceModel
-from tasks.face_model_files import load_face_model
+from tasks.face_models.files import load_face_model
+from tasks.media.video_files import write_video
 from tasks.report.clip_figure import build_clip_figure, posed_vertices
-from tasks.video_files import write_video
 
 MakeRow = Callable[..., ManifestRow]
 ClipPaths = Mapping[str, Path]

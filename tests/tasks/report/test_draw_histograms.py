@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.draw_histograms import draw_histogram
 from tasks.report.histograms import Histogram, build_histograms
 from tasks.report.quality_figures import FIGURES

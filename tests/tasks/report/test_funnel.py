@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.reasons import Reason
 from tasks.report.funnel import STAGES, USUAL_STAGE, build_funnels, count_reasons, rejecting_stage
 

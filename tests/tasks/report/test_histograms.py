@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.histograms import build_histograms, count, nice_edges
 from tasks.report.quality_figures import FIGURES
 

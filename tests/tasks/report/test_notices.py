@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.facts import BuildFacts
 from tasks.report.notices import build_notices
 

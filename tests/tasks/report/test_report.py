@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.report.facts import BuildFacts, SourceFacts
 from tasks.report.report import build_report
 

@@ -8,7 +8,7 @@ import pytest
 
 from rendering.camera import Camera
 from rendering.undistort import mesh_in_camera
-from tasks.capture_inputs import read_pose, read_template, read_vertices
+from tasks.media.capture_inputs import read_pose, read_template, read_vertices
 from tasks.reasons import Reason
 from tasks.sources.facescape import FacescapeSettings, scan_facescape
 from tasks.sources.multiface import scan_multiface

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.media.video_files import write_video
 from tasks.store.first_difference import first_difference
-from tasks.video_files import write_video
 
 
 def depth_video(path: Path, frames: int, changed: dict[int, int]) -> Path:

@@ -7,16 +7,16 @@ from tasks.store.reached_modules import reached_modules
 
 
 def test_imports_of_imports_and_inside_functions_are_found():
-    reached = reached_modules("tasks.render_depth")
-    assert {"tasks.render_depth", "tasks.ffmpeg_tool", "rendering.camera"} <= set(reached)
-    assert "rendering.rasterize_numba" in reached  # imported inside rasterize()
+    reached = reached_modules("tasks.stages.render_depth")
+    assert {"tasks.stages.render_depth", "tasks.media.ffmpeg_tool", "rendering.camera"} <= set(reached)
+    assert "rendering.rasterizers.numba_backend" in reached  # imported inside rasterize()
 
 
 @pytest.mark.parametrize("module", STAGE_MODULES.values())
 def test_every_stage_reaches_itself_and_nothing_that_decides_where_or_when_it_runs(module):
     reached = reached_modules(module)
     assert module in reached
-    assert not [name for name in reached if name.startswith(("tasks.engine", "tasks.build.", "flows"))]
+    assert not [name for name in reached if name.startswith(("tasks.engine", "tasks.dataset.", "flows"))]
 
 
 def test_modules_of_others_are_not_ours():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.sample import ManifestRow
+from model.samples.manifest import ManifestRow
 from tasks.store.rows import manifest_bytes, manifest_schema, merkle_root, read_manifest, row_bytes
 
 FIGURES = st.none() | st.floats(allow_nan=False, allow_infinity=False)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.media.video_files import read_frames, write_audio, write_video
 from tasks.store.blobs import CorruptBlob, Store
 from tasks.store.publish import publish
 from tasks.store.show_clip import NotShown, show_clip
 from tasks.store.versions import LockFacts
-from tasks.video_files import read_frames, write_audio, write_video
 from tests.tasks.store.test_rows import make_row
 
 FRAMES, SIDE = 5, 32

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from model.profiles import Profile
-from model.trainer_settings import TrainerSettings
+from model.training.profiles import Profile
+from model.training.trainer_settings import TrainerSettings
 from tasks.training import run_folder
 from tasks.training.run_folder import RunFolder, StageRecord, TrainingFacts
 from tests.small_training import toy_profile

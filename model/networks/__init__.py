@@ -1,0 +1,1 @@
+"""The networks, made from stock diffusers and transformers classes by pure surgery."""

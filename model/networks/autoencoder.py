@@ -1,0 +1,150 @@
+"""The small VAE that is trained where there is no pretrained one: its size, its loss, its use.
+
+What image to depth can reach is bounded by how well this VAE keeps depth, so depth weighs more than colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from diffusers import AutoencoderKL
+from pydantic import BaseModel, NonNegativeFloat, PositiveInt
+from torch import Tensor
+
+from model.samples.depth_code import as_picture
+from model.samples.pictures import Pictures
+
+LATENT_CHANNELS = 4
+CPU_PASS_PIXELS = 256 * 256
+"""Most pixels of several pictures in one pass through the VAE on a CPU."""
+
+
+class AutoencoderSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Size of the small VAE; 64 px become latents of 16 x 16 x 4."""
+
+    widths: tuple[PositiveInt, ...] = (16, 32, 64)
+    """Channels of each level, multiples of 8; each level but the last halves height and width."""
+    layers: PositiveInt = 1
+    """Residual blocks of a level of the encoder; the decoder has one more."""
+    side_px: PositiveInt = 64
+    """Pictures it is trained on."""
+
+
+class AutoencoderWeights(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What the parts of the loss weigh.
+
+    The posterior's variance is not trained and not used: its noise, as large as the latents themselves at
+    the start, costs a short training most of its depth.
+    """
+
+    rgb: NonNegativeFloat = 1.0
+    """Mean absolute error of RGB in [-1, 1]."""
+    edges: NonNegativeFloat = 1.0
+    """Mean absolute error of the differences of neighbouring pixels: blur costs."""
+    depth: NonNegativeFloat = 4.0
+    """Mean absolute error of depth codes on the skin."""
+    background: NonNegativeFloat = 1.0
+    """The same elsewhere."""
+    size: NonNegativeFloat = 1e-4
+    """Mean square of the latents: keeps them bounded."""
+    noise: NonNegativeFloat = 0.1
+    """Standard deviation of the noise on the latents in training, in units of their own: the decoder must
+    not mind what a denoiser leaves behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderLoss:
+    """The loss and its unweighted parts, scalars."""
+
+    total: Tensor
+    rgb: Tensor
+    edges: Tensor
+    depth: Tensor
+    background: Tensor
+    size: Tensor
+
+
+def small_autoencoder(size: AutoencoderSize) -> AutoencoderKL:
+    """A VAE with random weights; its scaling factor is 1 until `fit_scaling_factor`."""
+    levels = len(size.widths)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=size.widths,
+        layers_per_block=size.layers,
+        norm_num_groups=8,
+        latent_channels=LATENT_CHANNELS,
+        sample_size=size.side_px,
+        scaling_factor=1.0,
+    )
+
+
+def encode(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+    """Latents (B, 4, h, w) of pictures (B, 3, H, W) in [-1, 1]: the posterior's mean, scaled."""
+    means = [vae.encode(some).latent_dist.mean for some in _passes(pictures, factor=1)]
+    return torch.cat(means).contiguous() * float(cast(Any, vae.config).scaling_factor)
+
+
+def decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W), about [-1, 1], of scaled latents (B, 4, h, w)."""
+    config = cast(Any, vae.config)
+    factor = 2 ** (len(config.block_out_channels) - 1)
+    unscaled = latents / config.scaling_factor
+    return torch.cat([vae.decode(some).sample for some in _passes(unscaled, factor=factor)]).contiguous()
+
+
+def autoencoder_loss(
+    vae: AutoencoderKL, pictures: Pictures, *, weights: AutoencoderWeights, generator: torch.Generator
+) -> AutoencoderLoss:
+    """Reconstruction of a batch's RGB and depth codes, both through the same VAE in one pass.
+
+    The three decoded channels of a depth code are averaged, as in use, so their noise is not learnt.
+    """
+    both = torch.cat([pictures.rgb, as_picture(pictures.code)])
+    latents = vae.encode(both).latent_dist.mean
+    noise = torch.randn(latents.shape, generator=generator).to(latents) * latents.detach().std()
+    decoded = vae.decode(latents + weights.noise * noise).sample
+    rgb, code = decoded[: len(pictures)], decoded[len(pictures) :].mean(dim=1)
+    skin = pictures.mask.float()
+    code_error = (code - pictures.code).abs()
+    edge_error = _edges(rgb - pictures.rgb) + _edges((code - pictures.code)[:, None] * skin[:, None])
+    parts = {
+        "rgb": (rgb - pictures.rgb).abs().mean(),
+        "edges": edge_error,
+        "depth": _mean_where(code_error, skin),
+        "background": _mean_where(code_error, 1 - skin),
+        "size": (latents**2).mean(),
+    }
+    total = sum((getattr(weights, name) * part for name, part in parts.items()), torch.zeros(()))
+    return AutoencoderLoss(total=total, **{name: part.detach() for name, part in parts.items()})
+
+
+def fit_scaling_factor(vae: AutoencoderKL, latents: Tensor) -> float:
+    """Write into the VAE's configuration what gives unscaled latents (of RGB and depth) unit variance."""
+    factor = 1 / latents.double().std().item()
+    vae.register_to_config(scaling_factor=factor)
+    return factor
+
+
+def _passes(batch: Tensor, *, factor: int) -> tuple[Tensor, ...]:
+    """The batch (B, C, H, W) in passes through the VAE, by which a CPU takes less time; else in one.
+
+    There the finest level's maps should stay in the cache, and convolutions of few channels are quicker with
+    channels last. `factor`: how much larger pictures are than H and W.
+    """
+    if batch.device.type != "cpu":
+        return (batch,)
+    pixels = batch.shape[2] * batch.shape[3] * factor**2
+    ordered = batch.contiguous(memory_format=torch.channels_last)
+    return torch.split(ordered, max(1, CPU_PASS_PIXELS // pixels))
+
+
+def _edges(error: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours in (B, C, H, W), down and across."""
+    return error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+
+
+def _mean_where(error: Tensor, weight: Tensor) -> Tensor:
+    return (error * weight).sum() / weight.sum().clamp(min=1)

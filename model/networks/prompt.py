@@ -1,0 +1,34 @@
+"""The constant prompt: what Stable Diffusion's attention to text reads where there is no text."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from diffusers import ConfigMixin
+from diffusers import ModelMixin as ModelMixin  # pipelines load a class from a module that has this name
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor
+
+
+class Prompt(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """An embedding that never changes, (1, M, D), as a component that is saved with a pipeline."""
+
+    embedding: Tensor
+
+    @register_to_config
+    def __init__(self, *, tokens: int = 77, width: int = 768) -> None:
+        """Zeros, until weights are loaded."""
+        super().__init__()
+        self.register_buffer("embedding", torch.zeros(1, tokens, width))
+
+    @classmethod
+    def from_embedding(cls, embedding: Tensor) -> Prompt:
+        """Of the empty text (model.networks.pretrained.load_empty_prompt), (1, M, D)."""
+        prompt = cast(Prompt, cls(tokens=embedding.shape[1], width=embedding.shape[2]))
+        prompt.embedding.copy_(embedding)
+        return prompt
+
+    def forward(self) -> Tensor:
+        """(1, M, D)."""
+        return self.embedding

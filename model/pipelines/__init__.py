@@ -1,0 +1,1 @@
+"""Diffusers pipelines that sample pictures and talking video from saved networks."""

@@ -1,0 +1,138 @@
+"""Which sample stands where in training: a pure function of (root, seed, position).
+
+The position counts samples over all epochs; global batch b of size B holds positions b B .. b B + B - 1. So
+neither the number of processes and workers nor an interruption changes what is learnt from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from torch.utils.data import Sampler
+
+from model.samples.seeds import seed_of
+
+
+class MixSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How studio captures and wild clips share the samples."""
+
+    studio_share: float | None = Field(default=None, ge=0, le=1)
+    """Share of studio samples in every stretch of training; None = as many as the version has. 0 and 1 take
+    one kind alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """One training sample: which clip, and the seed of all that is chosen at random in it."""
+
+    clip: int
+    """Index into the reader's clips."""
+    seed: int
+    """Of a generator for this sample alone: frames, noise, masks, dropout. 63 bits."""
+
+    def generator(self) -> torch.Generator:
+        """A fresh CPU generator of this sample."""
+        return torch.Generator().manual_seed(self.seed)
+
+
+class SampleOrder:
+    """An endless sequence of draws with random access.
+
+    Each kind is a sequence of its own, permutation after permutation of its clips; the mix interleaves the
+    two evenly, so that every prefix has the wanted share to within one sample.
+    """
+
+    def __init__(
+        self, *, root: str, seed: int, studio: Sequence[int], wild: Sequence[int], mix: MixSettings
+    ) -> None:
+        """Order the clips with these indices; `root` names the dataset version.
+
+        Raises:
+            ValueError: no clips, or none of a kind that the mix wants.
+        """
+        self._salt = f"{root}/{seed}"
+        self._kinds = {"studio": tuple(studio), "wild": tuple(wild)}
+        if not studio and not wild:
+            raise ValueError("no clips to train on; check the version, the split and the stage's needs")
+        if mix.studio_share is None:
+            self.studio_share = Fraction(len(studio), len(studio) + len(wild))
+        else:
+            self.studio_share = Fraction(mix.studio_share).limit_denominator(10_000)
+        for kind, share in (("studio", self.studio_share), ("wild", 1 - self.studio_share)):
+            if share and not self._kinds[kind]:
+                raise ValueError(f"the mix wants {float(share):g} {kind} samples, there are no {kind} clips")
+
+    @property
+    def epoch_samples(self) -> int:
+        """Samples of an epoch: as many as clips of the kinds in use."""
+        shares = {"studio": self.studio_share, "wild": 1 - self.studio_share}
+        return sum(len(clips) for kind, clips in self._kinds.items() if shares[kind])
+
+    def __getitem__(self, position: int) -> Draw:
+        """The draw at a position, counted over all epochs."""
+        studio_before = int(position * self.studio_share)
+        if int((position + 1) * self.studio_share) > studio_before:
+            kind, number = "studio", studio_before
+        else:
+            kind, number = "wild", position - studio_before
+        clips = self._kinds[kind]
+        turn, place = divmod(number, len(clips))
+        clip = clips[_permutation(f"{self._salt}/{kind}/{turn}", len(clips))[place]]
+        return Draw(clip=clip, seed=seed_of(f"{self._salt}/draw/{position}"))
+
+    def batch(self, number: int, *, size: int) -> list[Draw]:
+        """Global batch `number`, from 0."""
+        return [self[position] for position in range(number * size, (number + 1) * size)]
+
+
+class ProcessBatches(Sampler[list[Draw]]):
+    """What one process loads of each global batch, for DataLoader(batch_sampler=...).
+
+    All processes together see each global batch in order: process p takes the p-th of equal slices.
+    """
+
+    def __init__(
+        self,
+        order: SampleOrder,
+        *,
+        global_batch: int,
+        first: int,
+        count: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        """Serve `count` global batches from batch `first` on: to resume, pass the number already done.
+
+        Raises:
+            ValueError: the global batch cannot be shared out evenly.
+        """
+        super().__init__()
+        if global_batch % processes:
+            raise ValueError(
+                f"a global batch of {global_batch} cannot be shared by {processes} processes; "
+                f"take a multiple of {processes}"
+            )
+        self._order, self._batches = order, range(first, first + count)
+        self._global_batch, self._size = global_batch, global_batch // processes
+        self._process = process
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for number in self._batches:
+            start = number * self._global_batch + self._process * self._size
+            yield [self._order[position] for position in range(start, start + self._size)]
+
+
+@lru_cache(maxsize=4)  # both kinds, at the border of two permutations
+def _permutation(salt: str, length: int) -> NDArray[np.int64]:
+    # numpy promises the same stream of PCG64 for a seed; torch promises no such thing between releases
+    return np.random.Generator(np.random.PCG64(seed_of(salt))).permutation(length)

@@ -1,0 +1,182 @@
+"""Training samples from a dataset version: pairs of target and reference, and windows of talking clips.
+
+What is random in a sample comes from its Draw's generator, in a fixed order, so the same draw is the same
+sample wherever it is made.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from pydantic import BaseModel, PositiveInt
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from model.samples.sample_order import Draw
+from model.samples.speech_windows import speech_windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFacts:
+    """What choosing samples needs to know of a clip."""
+
+    clip_id: str
+    kind: Literal["studio", "wild"]
+    subject_id: str
+    frames: int
+    has_speech: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latents:
+    """Frames of a clip in the VAE's latent space, float32."""
+
+    rgb: Tensor
+    """(F, 4, h, w), scaled to about unit variance."""
+    depth: Tensor
+    """(F, 4, h, w), likewise."""
+    mask: Tensor
+    """(F, h, w), share of skin, 0..1."""
+
+
+class ClipReader(Protocol):
+    """An open dataset version; clips are named by their index."""
+
+    @property
+    def root(self) -> str:
+        """Names the version: part of the sample order."""
+        ...
+
+    @property
+    def clips(self) -> Sequence[ClipFacts]:
+        """All clips, in an order that only depends on the version."""
+        ...
+
+    def latents(self, clip: int, *, first: int, count: int) -> Latents:
+        """Frames first .. first + count."""
+        ...
+
+    def speech(self, clip: int, *, first: int, count: int) -> Tensor:
+        """Speech features of frames first .. first + count, (count, layers, D) float32."""
+        ...
+
+
+class WindowLength(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Lengths of a motion sample, in frames."""
+
+    frames: PositiveInt = 14
+    """A training window."""
+    given: PositiveInt = 4
+    """Its first frames are known: the motion frames of the rest."""
+    speech: PositiveInt = 5
+    """Frames of speech that a frame hears, itself in the middle; odd."""
+
+
+Sample = dict[str, Tensor]
+"""Tensors by name, without the batch; torch's default collation makes batches of them."""
+
+
+class PairSet(Dataset[Sample]):
+    """Single frames with a reference of the same person, for the joint and the inpaint stage.
+
+    A sample has rgb and depth (4, h, w), mask (h, w) 0..1, reference (4, h, w) = RGB latents of another
+    frame, and seed () int64: of the sample's own noise, levels, masks and dropout.
+    """
+
+    def __init__(self, reader: ClipReader) -> None:
+        self._reader = reader
+        self._stills: dict[str, list[int]] = defaultdict(list)
+        for index in self.clips("studio"):
+            self._stills[reader.clips[index].subject_id].append(index)
+
+    def clips(self, kind: Literal["studio", "wild"]) -> list[int]:
+        """Indices of the clips of a kind, for SampleOrder."""
+        return [index for index, clip in enumerate(self._reader.clips) if clip.kind == kind]
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """The sample of a draw."""
+        generator = draw.generator()
+        frame = _choose(self._reader.clips[draw.clip].frames, generator)
+        target = self._reader.latents(draw.clip, first=frame, count=1)
+        other_clip, other_frame = self._reference(draw.clip, frame, generator)
+        reference = self._reader.latents(other_clip, first=other_frame, count=1)
+        return {
+            "rgb": target.rgb[0],
+            "depth": target.depth[0],
+            "mask": target.mask[0],
+            "reference": reference.rgb[0],
+            "seed": _seed(generator),
+        }
+
+    def _reference(self, clip: int, frame: int, generator: torch.Generator) -> tuple[int, int]:
+        """Clip and frame: another frame of a video, another still of the person; itself where alone."""
+        facts = self._reader.clips[clip]
+        if facts.frames > 1:
+            other = _choose(facts.frames - 1, generator)
+            return clip, other + (other >= frame)
+        stills = [index for index in self._stills[facts.subject_id] if index != clip]
+        if not stills:
+            return clip, frame
+        chosen = stills[_choose(len(stills), generator)]
+        return chosen, _choose(self._reader.clips[chosen].frames, generator)
+
+
+class WindowSet(Dataset[Sample]):
+    """Windows of wild clips with sound, for the motion stage.
+
+    A sample has rgb and depth (F, 4, h, w), mask (F, h, w) 0..1, reference (4, h, w), speech
+    (F, k, layers, D) and seed () int64; its first `given` frames are known.
+    """
+
+    def __init__(self, reader: ClipReader, *, length: WindowLength) -> None:
+        self._reader, self._length = reader, length
+
+    def clips(self) -> list[int]:
+        """Indices of the clips that are long enough and speak, for SampleOrder(wild=...)."""
+        return [
+            index
+            for index, clip in enumerate(self._reader.clips)
+            if clip.kind == "wild" and clip.has_speech and clip.frames >= self._length.frames
+        ]
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """The sample of a draw."""
+        generator = draw.generator()
+        count, total = self._length.frames, self._reader.clips[draw.clip].frames
+        first = _choose(total - count + 1, generator)
+        window = self._reader.latents(draw.clip, first=first, count=count)
+        reference = self._reader.latents(
+            draw.clip, first=_outside(first, count, total=total, generator=generator), count=1
+        )
+        # what the windows reach beyond the sample; at the clip's ends there is nothing, and they clamp
+        reach = self._length.speech // 2
+        start, end = max(first - reach, 0), min(first + count + reach, total)
+        speech = self._reader.speech(draw.clip, first=start, count=end - start)
+        return {
+            "rgb": window.rgb,
+            "depth": window.depth,
+            "mask": window.mask,
+            "reference": reference.rgb[0],
+            "speech": speech_windows(speech, first=first - start, count=count, window=self._length.speech),
+            "seed": _seed(generator),
+        }
+
+
+def _outside(first: int, count: int, *, total: int, generator: torch.Generator) -> int:
+    """A frame that is not in the window; any, where the window is the whole clip."""
+    if total == count:
+        return _choose(total, generator)
+    frame = _choose(total - count, generator)
+    return frame + count * (frame >= first)
+
+
+def _choose(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=generator))
+
+
+def _seed(generator: torch.Generator) -> Tensor:
+    return torch.randint(2**62, (), generator=generator)

@@ -1,0 +1,1 @@
+"""Training: the stages as records, one trainer for all of them, checkpoints, and memory planning."""

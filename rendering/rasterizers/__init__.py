@@ -1,0 +1,1 @@
+"""Rasterizers: one function in front of every backend."""

@@ -1,0 +1,149 @@
+"""Run the stages of published clips again, in a store of their own, to compare with the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, TypeAdapter
+
+from model.samples.manifest import ManifestRow
+from tasks.engine.clip import Clip, Step
+from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
+from tasks.engine.run_stage import RunSettings, run_stage
+from tasks.reasons import Rejected
+from tasks.sources.digest import digest_source
+from tasks.stage import Json
+from tasks.store.actions import read_action, record_action
+from tasks.store.blobs import Store
+from tasks.store.recipes import Recipe, recipe_of
+from tasks.store.verify import Rerun
+from tasks.store.versions import Provenance, Version, read_provenance
+
+SOURCES_PAGE = "sources.json"
+"""File of a version: where its sources were when it was built."""
+
+
+class SourcePlace(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """A clip's own files; a note for this machine, not part of the version's root."""
+
+    video_id: str
+    values: dict[str, Json]
+    """What the source list gave."""
+    files: dict[str, str]
+    """Role -> absolute path."""
+    blobs: dict[str, str]
+    """Role -> sha256 of those files."""
+
+
+_PLACES = TypeAdapter(dict[str, SourcePlace])
+
+
+def sources_page(clips: Iterable[Clip]) -> bytes:
+    """sources.json of clips as they were opened."""
+    places = {
+        clip.clip_id: SourcePlace(
+            video_id=clip.video_id,
+            values=clip.values,
+            files=clip.files,
+            blobs={role: clip.blobs[role] for role in clip.files},
+        )
+        for clip in clips
+    }
+    # not pydantic's own JSON: file names may hold bytes that are no UTF-8, which only json escapes
+    return json.dumps(_PLACES.dump_python(places), indent=1, sort_keys=True).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recomputation:
+    """What a rerun reads: the published version and where its sources were."""
+
+    store: Store
+    version: Version
+    run: RunSettings
+
+    def rerun(self, chosen: Sequence[str], *, scratch: Store) -> Rerun:
+        """Run all stages of some clips again; a source that is gone is taken from the ledger's first stages.
+
+        The settings are those of the version, code and tools those of today.
+        """
+        provenance = read_provenance(self.store, self.version.lock)
+        recipes = dict(self.version.lock.recipes)
+        for digest in self.version.lock.models.values():
+            scratch.put_file(self.store.checked_blob(digest), move=False)
+        clips = [self._opened(clip_id, provenance, scratch) for clip_id in self._with_siblings(chosen)]
+        for kind, stages in (("wild", WILD_STAGES), ("studio", STUDIO_STAGES)):
+            of_kind = [clip for clip in clips if clip.kind == kind]
+            others = [clip for clip in clips if clip.kind != kind]
+            for name in stages:
+                recipe = self._recipe_of_today(name)
+                recipes[recipe.digest] = recipe
+                of_kind = run_stage.fn(
+                    name,
+                    of_kind,
+                    label="",
+                    store_root=scratch.root,
+                    settings=find_stage(name).settings_type.model_validate(recipe.settings),
+                    run=self.run,
+                )
+            clips = others + of_kind
+        steps = {clip.clip_id: tuple((step.stage, step.key) for step in clip.steps) for clip in clips}
+        return Rerun(store=scratch, actions={one: steps[one] for one in chosen}, recipes=recipes)
+
+    @property
+    def _places(self) -> Mapping[str, SourcePlace]:
+        return _PLACES.validate_python(json.loads((self.version.folder / SOURCES_PAGE).read_bytes()))
+
+    def _with_siblings(self, chosen: Sequence[str]) -> list[str]:
+        """The clips and all others of their source videos, which share a focal length."""
+        places = self._places
+        videos = {places[clip_id].video_id for clip_id in chosen}
+        return [clip_id for clip_id, place in places.items() if place.video_id in videos]
+
+    def _recipe_of_today(self, stage_name: str) -> Recipe:
+        stage = find_stage(stage_name)
+        locked = next(recipe for recipe in self.version.lock.recipes.values() if recipe.stage == stage_name)
+        return recipe_of(stage, stage.settings_type.model_validate(locked.settings))
+
+    def _opened(self, clip_id: str, provenance: Provenance, scratch: Store) -> Clip:
+        place, row = self._places[clip_id], self._row(clip_id)
+        clip = Clip(
+            clip_id=clip_id,
+            kind=row.kind,
+            video_id=place.video_id,
+            files=place.files,
+            blobs={**self.version.lock.models, **place.blobs},
+            values=place.values,
+        )
+        if _is_there(place):
+            return clip
+        return self._without_source(clip, provenance.actions[clip_id], scratch)
+
+    def _without_source(self, clip: Clip, steps: Iterable[tuple[str, str]], scratch: Store) -> Clip:
+        """The clip after the stages that read its own files, taken over from the ledger as they are."""
+        for stage_name, key in steps:
+            action = read_action(self.store, key)
+            if action is None or not set(action.inputs) & set(clip.files):
+                break
+            for blob in action.outputs.values():
+                scratch.put_file(self.store.checked_blob(blob.sha256), move=False)
+            record_action(scratch, action)
+            made = {role: blob.sha256 for role, blob in action.outputs.items()}
+            step = Step(stage=stage_name, key=key, reused=True, wall_s=0.0, cpu_s=0.0)
+            clip = clip.after(step, blobs=made, values=action.values)
+        own = set(clip.files)
+        return clip.model_copy(
+            update={"blobs": {role: digest for role, digest in clip.blobs.items() if role not in own}}
+        )
+
+    def _row(self, clip_id: str) -> ManifestRow:
+        return next(row for row in self.version.rows if row.clip_id == clip_id)
+
+
+def _is_there(place: SourcePlace) -> bool:
+    try:
+        return all(digest_source(Path(path)) == place.blobs[role] for role, path in place.files.items())
+    except Rejected:
+        return False

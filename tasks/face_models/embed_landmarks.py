@@ -1,0 +1,170 @@
+"""Find MediaPipe's 478 landmarks on any face model by showing the detector the model's own renders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from rendering.face_model import FaceModel, Float32, Int32
+from rendering.landmarks.embedding import LandmarkEmbedding, embed_landmarks, surface_points
+from rendering.landmarks.face_mesh_points import (
+    IRISES,
+    LEFT_EYE,
+    LIPS_BETWEEN,
+    LIPS_INNER,
+    LIPS_OUTER,
+    OUTER_LIP_PAIR,
+    RIGHT_EYE,
+)
+from rendering.landmarks.views import (
+    SKIN,
+    HoleCenters,
+    LandmarkView,
+    head_pose,
+    painted_albedo,
+    render_view,
+)
+from tasks.faces.face_landmarker import FaceLandmarker
+
+IDENTITIES = 6
+IDENTITY_SIGMA = 0.8
+SEED = 0
+POSES_DEG = ((0, 0), (-15, 0), (15, 0), (-30, 0), (30, 0), (0, -12), (0, 12), (-20, 8), (20, -8))
+"""(yaw, pitch) of the views."""
+OPEN_MOUTH_M = 0.022
+MAX_OPEN_SIGMA = 4.0
+
+Detect = Callable[[NDArray[np.uint8]], NDArray[Any] | None]
+"""RGB image (H, W, 3) -> landmarks (478, 2) px, or None without a face."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anatomy:
+    """Vertex ids near what the detector saw in the first, frontal render."""
+
+    right_eye: Int32
+    left_eye: Int32
+    mouth: Int32
+    lips: Int32
+    """Upper, lower: (2,)."""
+
+
+@contextmanager
+def image_detector() -> Iterator[Detect]:
+    """MediaPipe's face mesh in image mode: the same image gives the same landmarks."""
+    with FaceLandmarker() as landmarker:
+
+        def detect(image: NDArray[np.uint8]) -> NDArray[Any] | None:
+            height, width = image.shape[:2]
+            faces = landmarker.landmarks(image, np.array([0, 0, width, height]))
+            return faces[0].landmarks[:, :2] if faces else None
+
+        yield detect
+
+
+def embed_on_renders(
+    face_model: FaceModel, *, surface: NDArray[np.bool_], albedo: Float32 | None, detect: Detect
+) -> LandmarkEmbedding:
+    """Several identities, mouth closed and open, from several sides; a robust mean per landmark.
+
+    Args:
+        face_model: its own landmark arrays are not read.
+        surface: (F,) triangles that may carry landmarks.
+        albedo: (V, 3) colours 0..1; None = paint lips, brows and eyes where the detector sees them.
+        detect: the landmark detector.
+
+    Raises:
+        ValueError: the detector finds no face in the frontal render of the mean, or in too few views.
+    """
+    shown = np.unique(face_model.triangles[surface])
+    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
+    plain = np.full_like(frontal, SKIN)
+    first = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
+    landmarks = detect(first.image)
+    if landmarks is None:
+        raise ValueError(f"{face_model.name}: no face found in its frontal render; check axes and units")
+    anatomy = _anatomy(_touched(landmarks, first, face_model, surface), face_model.mean)
+    if albedo is None:
+        albedo = painted_albedo(landmarks, frontal)
+    opened = _open_mouth(face_model, anatomy)
+    lips = list(LIPS_OUTER + LIPS_INNER + LIPS_BETWEEN)
+    observed = []
+    for vertices, mouth_open in _heads(face_model, opened):
+        for yaw_deg, pitch_deg in POSES_DEG:
+            posed = head_pose(_centered(vertices, shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
+            view = render_view(posed, face_model.triangles, albedo, _holes(posed, anatomy))
+            landmarks = detect(view.image)
+            if landmarks is None:
+                continue
+            points = _touched(landmarks, view, face_model, surface)
+            if not mouth_open:
+                points[lips] = np.nan  # closed lips touch: an upper point would land on the lower lip
+            observed.append(points)
+    if len(observed) < IDENTITIES * len(POSES_DEG):
+        views = 2 * IDENTITIES * len(POSES_DEG)
+        raise ValueError(f"{face_model.name}: face found in {len(observed)} of {views} renders, need half")
+    points = np.stack(observed)
+    points[:, list(IRISES)] = np.nan  # eyes turn in their sockets
+    return embed_landmarks(points, face_model.mean, face_model.triangles, surface)
+
+
+def _heads(face_model: FaceModel, opened: Float32) -> Iterator[tuple[Float32, bool]]:
+    """The mean and random identities, mouth closed and open: (V, 3) m."""
+    random = np.random.default_rng(SEED)
+    for number in range(IDENTITIES):
+        sigma = IDENTITY_SIGMA if number else 0.0
+        identity = (sigma * random.standard_normal(len(face_model.identity_basis))).astype(np.float32)
+        closed, wide = face_model.vertices(identity, np.stack([np.zeros_like(opened), opened]))
+        yield closed, False
+        yield wide, True
+
+
+def _touched(
+    landmarks: NDArray[Any], view: LandmarkView, model: FaceModel, surface: NDArray[np.bool_]
+) -> Float32:
+    cosines = np.where(surface, view.cosines, 0.0)
+    return surface_points(landmarks, view.raster, model.triangles, model.mean, cosines)
+
+
+def _anatomy(points: Float32, mean: Float32) -> Anatomy:
+    def near(ring: tuple[int, ...]) -> Int32:
+        seen = points[list(ring)]
+        _, ids = cKDTree(mean).query(seen[np.isfinite(seen[:, 0])])
+        return np.asarray(ids, np.int32)
+
+    anatomy = Anatomy(
+        right_eye=near(RIGHT_EYE), left_eye=near(LEFT_EYE), mouth=near(LIPS_OUTER), lips=near(OUTER_LIP_PAIR)
+    )
+    if len(anatomy.lips) < 2 or min(len(anatomy.right_eye), len(anatomy.left_eye)) == 0:
+        raise ValueError("eyes or lips seen in the frontal render are not on the model's surface")
+    return anatomy
+
+
+def _open_mouth(face_model: FaceModel, anatomy: Anatomy) -> Float32:
+    """Expression coefficients (25,) that part the outer lips by OPEN_MOUTH_M, with the least effort."""
+    upper, lower = anatomy.lips
+    response = face_model.expression_basis[:, lower, 1] - face_model.expression_basis[:, upper, 1]
+    effort = np.linalg.norm(response)
+    if effort * MAX_OPEN_SIGMA < OPEN_MOUTH_M / 4:
+        raise ValueError(
+            f"{face_model.name}: its expressions part the lips by {1000 * effort * MAX_OPEN_SIGMA:.1f} mm "
+            f"at {MAX_OPEN_SIGMA} sigma, need {1000 * OPEN_MOUTH_M / 4:.1f}; it cannot open the mouth"
+        )
+    return np.asarray(response / effort * min(MAX_OPEN_SIGMA, OPEN_MOUTH_M / effort), np.float32)
+
+
+def _holes(posed: Float32, anatomy: Anatomy) -> HoleCenters:
+    rings = {name: getattr(anatomy, name) for name in ("right_eye", "left_eye", "mouth")}
+    return HoleCenters(**{name: posed[ids].mean(axis=0) for name, ids in rings.items()})
+
+
+def _centered(vertices: Float32, shown: NDArray[np.intp]) -> Float32:
+    """The head moved so that the middle of the vertices that can carry landmarks is the origin."""
+    low, high = vertices[shown].min(axis=0), vertices[shown].max(axis=0)
+    return np.asarray(vertices - (low + high) / 2, np.float32)

@@ -1,0 +1,252 @@
+"""What ffmpeg tells about a source file: its tracks and their packets or frames, and its complaints.
+
+There is no ffprobe. The listing is ffmpeg's `framecrc` output: a header for each track and one line for
+each packet (copied) or frame (decoded) with its exact time. Rotation, container and declared duration
+exist only in the log at level info, whose lines carry their level.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.media.ffmpeg_tool import MediaFileError, ffmpeg_path, media_input, run_ffmpeg
+from tasks.media.limited_process import Limits
+
+_DISCARDED = 0x4  # AV_PKT_FLAG_DISCARD: decoded, never shown (before the start of an edit list)
+MARGIN_S = Fraction(1, 2)
+"""Decoded before and after an interval."""
+
+_UNKNOWN_TIME = -(2**63)  # AV_NOPTS_VALUE
+_FLAGS = re.compile(r", F=0x([0-9A-F]+)")
+_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+_DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
+_CONTAINER = re.compile(r"^\[info\] Input #0, (\S+), from ", re.MULTILINE)
+_ROTATION = re.compile(r"^\[info\]  +Display Matrix: rotation of (-?[0-9.]+) degrees", re.MULTILINE)
+_PIXEL_FORMAT = re.compile(r"^\[info\]   Stream #0:\d+.*?: Video: .*?, \w+\(([^)]*)\)", re.MULTILINE)
+# as the log names them -> as ffmpeg's colormatrix filter does; all else is taken for BT.601
+_COLOR_MATRICES = {"bt709": "bt709", "bt2020nc": "bt2020", "smpte240m": "smpte240m", "fcc": "fcc"}
+_ENCRYPTED = re.compile(r"\((encv|enca) /")
+_SERIOUS = re.compile(r"\[(error|fatal|panic)\]")
+# these mean lost data although ffmpeg calls them warnings
+_SERIOUS_WARNING = re.compile(r"\[warning\].*(corrupt|mismatch|truncated|invalid|discontinuity)", re.I)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Track:
+    """One track as listed: its packets or its decoded frames, in the order they came."""
+
+    kind: str
+    """video, audio, subtitle or data."""
+    codec: str
+    time_base: Fraction
+    """Seconds of one tick."""
+    width: int
+    height: int
+    pixel_aspect: Fraction
+    """Width of a pixel over its height; 1 where the file does not say."""
+    ticks: NDArray[np.int64]
+    """Presentation time of each packet or frame, (N,)."""
+    duration_ticks: NDArray[np.int64]
+    """(N,); 0 where unknown."""
+
+    @property
+    def start_s(self) -> Fraction:
+        """When its first frame is shown, seconds on the file's clock."""
+        return int(self.ticks.min()) * self.time_base
+
+    @property
+    def end_s(self) -> Fraction:
+        """When its last frame ends."""
+        return int((self.ticks + self.duration_ticks).max()) * self.time_base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFacts:
+    """A file as its container describes it; nothing is decoded for it."""
+
+    tracks: tuple[Track, ...]
+    """Those with packets: video (without attached pictures), audio, subtitles, data."""
+    container: str
+    declared_s: float | None
+    """Duration that the container states."""
+    rotation_deg: float
+    color_matrix: str
+    """bt601, bt709, bt2020, smpte240m or fcc; bt601 where the file does not say."""
+    encrypted: bool
+    complaints: tuple[str, ...]
+
+    def first(self, kind: str) -> Track | None:
+        """The first track of a kind: the one that is used."""
+        return next(iter(self.all(kind)), None)
+
+    def all(self, kind: str) -> tuple[Track, ...]:
+        """Tracks of a kind in file order."""
+        return tuple(track for track in self.tracks if track.kind == kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The part of a file that a clip is, seconds on the file's own clock."""
+
+    start_s: Fraction
+    end_s: Fraction
+    seeks: bool
+    """The container has an index: decoding starts near the part instead of at the beginning."""
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        """What is decoded: a little more, so that the frames nearest to its ends are there."""
+        return {
+            "start": f"{float(max(Fraction(0), self.start_s - MARGIN_S)):.6f}",
+            "end": f"{float(self.end_s + MARGIN_S):.6f}",
+        }
+
+
+def read_facts(path: Path, *, limits: Limits, max_pixels: int) -> MediaFacts:
+    """List the packets of every track.
+
+    Raises:
+        Rejected: ffmpeg took too long, or listed more than the limits allow.
+        MediaFileError: the program is no working ffmpeg.
+    """
+    source = media_input(path, max_pixels=max_pixels)
+    output = ffmpeg.output(
+        *(source[kind] for kind in ("V?", "a?", "s?", "d?")),
+        "pipe:1",
+        c="copy",
+        format="framecrc",
+        **{"copyts": None, "copyinkf": None},
+    )
+    end = run_ffmpeg(output, limits=limits, level="info")
+    listing = end.stdout.decode("ascii", errors="replace")
+    log = anonymous(end.messages, path)
+    container = _CONTAINER.search(log)
+    if container is None and end.returncode == 0:
+        raise MediaFileError(f"{ffmpeg_path()} says nothing about {path.name}; set a working ffmpeg")
+    rotation = _ROTATION.search(log)
+    return MediaFacts(
+        tracks=tuple(parse_listing(listing)),
+        container=container.group(1) if container else "",
+        declared_s=_declared_s(log),
+        rotation_deg=float(rotation.group(1)) if rotation else 0.0,
+        color_matrix=_color_matrix(log),
+        encrypted=bool(_ENCRYPTED.search(log)) or "Encryption info" in listing,
+        complaints=complaints(log),
+    )
+
+
+def list_decoded(
+    path: Path, *, window: Window | None, has_audio: bool, limits: Limits, max_pixels: int
+) -> tuple[tuple[Track, ...], tuple[str, ...]]:
+    """Decode the first video and audio track and list their frames; also ffmpeg's complaints.
+
+    Raises:
+        Rejected: ffmpeg took too long, or listed more than the limits allow.
+    """
+    # pixels are not looked at here: a 2 x 2 corner keeps the listing cheap
+    video = video_source(path, window=window, max_pixels=max_pixels)
+    streams = [video.filter("crop", 2, 2, 0, 0)]
+    if has_audio:
+        sound = media_input(path, max_pixels=max_pixels)["a:0"]
+        streams.append(sound if window is None else sound.filter("atrim", **window.bounds))
+    output = ffmpeg.output(
+        *streams,
+        "pipe:1",
+        format="framecrc",
+        fps_mode="passthrough",
+        threads=1,
+        **{"copyts": None, "xerror": None, "enc_time_base:v": "demux"},
+    )
+    end = run_ffmpeg(output, limits=limits, level="warning")
+    found = list(complaints(anonymous(end.messages, path)))
+    if end.returncode != 0 and not found:
+        found.append(f"ffmpeg ended with status {end.returncode}")
+    return tuple(parse_listing(end.stdout.decode("ascii", errors="replace"))), tuple(found)
+
+
+def video_source(path: Path, *, window: Window | None, max_pixels: int) -> Any:
+    """The frames of the first video track that is no attached picture; times stay on the file's clock."""
+    seek: dict[str, Any] = {}
+    if window is not None and window.seeks:
+        seek = {"ss": window.bounds["start"], "seek_timestamp": 1}
+    video = media_input(path, max_pixels=max_pixels, **seek)["V:0"]
+    return video if window is None else video.filter("trim", **window.bounds)
+
+
+def parse_listing(text: str) -> Iterator[Track]:
+    """The tracks of a framecrc listing that have packets."""
+    headers: dict[int, dict[str, str]] = {}
+    packets: dict[int, list[tuple[int, int]]] = {}
+    for line in io.StringIO(text):
+        if line.startswith("#"):
+            name, _, value = line[1:].partition(":")
+            word, _, index = name.partition(" ")
+            if index.isdigit():
+                headers.setdefault(int(index), {})[word] = value.strip()
+        elif (packet := _packet(line)) is not None:
+            packets.setdefault(packet[0], []).append(packet[1:])
+    for track, listed in sorted(packets.items()):
+        yield _track(headers.get(track, {}), listed)
+
+
+def complaints(log: str) -> tuple[str, ...]:
+    """Lines that report lost or damaged data, each once."""
+    lines = [line for line in log.splitlines() if _SERIOUS.search(line) or _SERIOUS_WARNING.search(line)]
+    return tuple(dict.fromkeys(lines))
+
+
+def anonymous(log: str, path: Path) -> str:
+    """The log without addresses and folders: the same text on every machine."""
+    return _ADDRESS.sub("", log.replace(f"file:{path.absolute()}", path.name).replace(str(path), path.name))
+
+
+def _packet(line: str) -> tuple[int, int, int] | None:
+    """Track, time and duration of a listed packet; None for other lines and what is never shown."""
+    fields = line.split(",", 4)
+    flags = _FLAGS.search(line)
+    if len(fields) < 5 or (flags and int(flags.group(1), 16) & _DISCARDED):
+        return None
+    track, decode_time, show_time, duration = (int(field) for field in fields[:4])
+    # AVI and MPEG program streams time only some packets for display
+    return track, decode_time if show_time == _UNKNOWN_TIME else show_time, max(0, duration)
+
+
+def _track(header: dict[str, str], listed: list[tuple[int, int]]) -> Track:
+    width, _, height = header.get("dimensions", "0x0").partition("x")
+    across, down = (int(text) for text in header.get("sar", "0/1").split("/"))
+    times = np.array(listed, dtype=np.int64)
+    return Track(
+        kind=header.get("media_type", "data"),
+        codec=header.get("codec_id", "unknown"),
+        time_base=Fraction(header.get("tb", "1/1")),
+        width=int(width),
+        height=int(height),
+        pixel_aspect=Fraction(across, down) if across > 0 and down > 0 else Fraction(1),
+        ticks=times[:, 0],
+        duration_ticks=times[:, 1],
+    )
+
+
+def _declared_s(log: str) -> float | None:
+    found = _DURATION.search(log)
+    if found is None:
+        return None
+    hours, minutes, seconds = found.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _color_matrix(log: str) -> str:
+    """For example bt709 of "yuv420p(tv, bt709/unknown/unknown, progressive)"."""
+    found = _PIXEL_FORMAT.search(log)
+    words = found.group(1).replace("/", ", ").split(", ") if found else []
+    return next((_COLOR_MATRICES[word] for word in words[:2] if word in _COLOR_MATRICES), "bt601")

@@ -1,0 +1,53 @@
+"""Stage pictures: a clip's frames at training size, for training a VAE and for looking at results."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, PositiveInt
+from safetensors.torch import save_file
+
+from model.samples.pictures import Pictures
+from tasks.media.published_clip import INPUTS, READS, clip_pictures
+from tasks.stage import Stage, StageInput, StageOutput
+
+FRAMES_AT_ONCE = 16
+
+
+class PictureSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Size of the pictures, and how many."""
+
+    side_px: PositiveInt = 64
+    """Height and width."""
+    every: PositiveInt = 1
+    """Keeps frames 0, every, 2 every ...: neighbours in a video are nearly the same picture."""
+
+
+def run(stage_input: StageInput, settings: PictureSettings) -> StageOutput:
+    """Write rgb (N, 3, H, W) uint8, code (N, H, W) float16 and mask (N, H, W) bool as safetensors."""
+    torch.set_num_threads(1)  # sums in another order would be other bits
+    kept, seen = [], 0
+    for pictures in clip_pictures(
+        stage_input.blobs, stage_input.values, side_px=settings.side_px, frames_at_once=FRAMES_AT_ONCE
+    ):
+        kept.append(_stored(pictures, slice(-seen % settings.every, None, settings.every)))
+        seen += len(pictures)
+    path = stage_input.scratch / "pictures.safetensors"
+    save_file({name: torch.cat([part[name] for part in kept]) for name in kept[0]}, path)
+    return StageOutput(files={"pictures": path}, values={})
+
+
+def _stored(pictures: Pictures, frames: slice) -> dict[str, torch.Tensor]:
+    colors = ((pictures.rgb[frames] + 1) * 127.5).round().to(torch.uint8)
+    return {"rgb": colors, "code": pictures.code[frames].half(), "mask": pictures.mask[frames]}
+
+
+STAGE = Stage(
+    name="pictures",
+    version=1,
+    run=run,  # type: ignore[arg-type]
+    settings_type=PictureSettings,
+    tools=("ffmpeg", "torch", "numpy", "safetensors"),
+    inputs=INPUTS,
+    outputs=("pictures",),
+    reads=READS,
+)

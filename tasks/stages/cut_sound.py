@@ -1,0 +1,33 @@
+"""Stage sound: the sound of the published part, exactly 640 samples a frame."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from tasks.media.video_files import SAMPLES_PER_FRAME, read_audio, write_audio
+from tasks.stage import Stage, StageInput, StageOutput
+
+
+class SoundSettings(BaseModel, frozen=True, extra="forbid"):
+    """Nothing to set."""
+
+
+def run(stage_input: StageInput, settings: SoundSettings) -> StageOutput:
+    """Cut the source's sound to the part that the fit kept."""
+    del settings
+    first, count = (stage_input.values[name] * SAMPLES_PER_FRAME for name in ("first_frame", "frames"))
+    path = stage_input.scratch / "clip_audio.wav"
+    write_audio(path, read_audio(stage_input.blobs["audio"], start=first, count=count))
+    return StageOutput(files={"clip_audio": path}, values={"audio_samples": count})
+
+
+STAGE = Stage(
+    name="sound",
+    version=1,
+    run=run,  # type: ignore[arg-type]
+    settings_type=SoundSettings,
+    tools=("numpy",),
+    inputs=("audio",),
+    outputs=("clip_audio",),
+    reads=("first_frame", "frames"),
+)

@@ -1,0 +1,1 @@
+"""Weight files of networks that are not trained here: from a folder or the Hub, safetensors only."""
