@@ -15,7 +15,7 @@ from tasks.reasons import Reason
 from tasks.store.versions import Published
 
 
-class BuiltDataset(Outcome, frozen=True):
+class BuiltDataset(Outcome):
     """What a build made."""
 
     name: str

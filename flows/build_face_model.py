@@ -30,7 +30,7 @@ class BuildFaceModelSettings(BaseModel):
     """The native .npz file to write."""
 
 
-class BuiltFaceModel(Outcome, frozen=True):
+class BuiltFaceModel(Outcome):
     """What was built, with the energy that 50 + 25 modes keep and the landmark checks."""
 
     face_model: FaceModelRecord

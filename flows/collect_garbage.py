@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel
 
 from flows.outcome import Outcome, tell_outcome
+from model.settings import Settings
 from tasks.store.blobs import Store
 from tasks.store.garbage import Collected, collect
 
 
-class CollectGarbageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class CollectGarbageSettings(Settings):
     """Which store."""
 
     store: Path
@@ -21,7 +21,7 @@ class CollectGarbageSettings(BaseModel, frozen=True, extra="forbid", use_attribu
     """Count only, remove nothing."""
 
 
-class CollectedGarbage(Outcome, frozen=True):
+class CollectedGarbage(Outcome):
     """What was removed, or would be."""
 
     store: Path

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 
 from flows.build_dataset import BuiltDataset, build_dataset
 from flows.make_embedded_data import MakeEmbeddedDataSettings, make_embedded_data
 from flows.outcome import Outcome, tell_outcome
 from flows.retrain import RetrainSettings, retrain
+from model.settings import Settings
 from tasks.dataset.settings import BuildSettings
 from tasks.engine.schedule import call_flow
 
 
-class DemoSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class DemoSettings(Settings):
     """Where to."""
 
     out: Path = Path("demo")
@@ -24,7 +25,7 @@ class DemoSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     """Processes that build and encode."""
 
 
-class Demonstrated(Outcome, frozen=True):
+class Demonstrated(Outcome):
     """What to look at."""
 
     dataset: BuiltDataset

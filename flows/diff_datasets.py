@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel
 
 from flows.outcome import Outcome, tell_outcome
+from model.settings import Settings
 from tasks.store.blobs import Store
 from tasks.store.diff import VersionDiff, count_causes, diff_versions
 from tasks.store.versions import find_number, read_version
 
 
-class DiffDatasetsSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class DiffDatasetsSettings(Settings):
     """Which two versions."""
 
     store: Path
@@ -26,7 +26,7 @@ class DiffDatasetsSettings(BaseModel, frozen=True, extra="forbid", use_attribute
     """Likewise; None = the latest."""
 
 
-class DatasetDiff(Outcome, frozen=True):
+class DatasetDiff(Outcome):
     """What changed, and why."""
 
     causes: dict[str, int]

@@ -16,7 +16,7 @@ from tasks.evaluation.write_page import write_page
 from tasks.progress import StageProgress
 
 
-class EvaluateDepthSettings(EvaluationSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class EvaluateDepthSettings(EvaluationSettings):
     """What is evaluated on what, and how depth is estimated."""
 
     steps: PositiveInt = 4
@@ -27,7 +27,7 @@ class EvaluateDepthSettings(EvaluationSettings, frozen=True, extra="forbid", use
     """Estimates of every frame, for the spread."""
 
 
-class EvaluatedDepth(Outcome, frozen=True):
+class EvaluatedDepth(Outcome):
     """The model's figures over all frames; the rest is in depth.json."""
 
     frames: int

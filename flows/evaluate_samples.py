@@ -19,7 +19,7 @@ DEPTH_STEPS = 4
 """Of the depth that is estimated from a sample's RGB."""
 
 
-class EvaluateSamplesSettings(EvaluationSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class EvaluateSamplesSettings(EvaluationSettings):
     """What is evaluated on what, and how it is sampled."""
 
     identities: PositiveInt = 24
@@ -30,7 +30,7 @@ class EvaluateSamplesSettings(EvaluationSettings, frozen=True, extra="forbid", u
     """Samples of each person, for the spread."""
 
 
-class EvaluatedSamples(Outcome, frozen=True):
+class EvaluatedSamples(Outcome):
     """The figures; pictures are in the report."""
 
     scores: SampleScores

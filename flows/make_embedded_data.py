@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
+from model.settings import Settings
 from tasks.dataset.source_facts import SOURCE_CARD, SourceCard
 from tasks.embedded.make_clips import make_embedded_clips
 from tasks.embedded.make_studio import make_embedded_studio
 
 
-class MakeEmbeddedDataSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class MakeEmbeddedDataSettings(Settings):
     """Where to."""
 
     out: Path
@@ -23,7 +24,7 @@ class MakeEmbeddedDataSettings(BaseModel, frozen=True, extra="forbid", use_attri
     people needs dozens."""
 
 
-class EmbeddedData(Outcome, frozen=True):
+class EmbeddedData(Outcome):
     """Folders for build-dataset."""
 
     clips: Path

@@ -8,13 +8,14 @@ from typing import Any
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging.loggers import flow_run_logger
-from pydantic import BaseModel
+
+from model.settings import Record
 
 MOST_CHARACTERS = 10_000
 """Of an outcome in a log; a diff of two versions can be long."""
 
 
-class Outcome(BaseModel, frozen=True, extra="forbid"):
+class Outcome(Record):
     """Base of every flow's result; printed as one JSON object."""
 
     @property

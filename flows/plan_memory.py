@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from prefect import flow
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
+from model.settings import Settings
 from model.training.memory_plan import MemoryPlan, lines, plan_stage
 from model.training.profiles import find_profile
 from model.training.stage_memory import DiffusionStage
@@ -15,7 +16,7 @@ from tasks.engine.schedule import flow_log
 from tasks.progress import StageProgress
 
 
-class PlanMemorySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class PlanMemorySettings(Settings):
     """What is to be trained, and on what."""
 
     profile: str = "paper"
@@ -28,7 +29,7 @@ class PlanMemorySettings(BaseModel, frozen=True, extra="forbid", use_attribute_d
     """Memory of a GPU; one column for each, GB = 10^9 bytes."""
 
 
-class PlannedMemory(Outcome, frozen=True):
+class PlannedMemory(Outcome):
     """What fits."""
 
     profile: str

@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from pydantic import BaseModel, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from flows.evaluate_depth import EvaluatedDepth, EvaluateDepthSettings, evaluate_depth
 from flows.evaluate_samples import EvaluatedSamples, EvaluateSamplesSettings, evaluate_samples
 from flows.outcome import Outcome, tell_outcome
 from flows.train import Trained, TrainSettings, train
+from model.settings import Settings
 from tasks.engine.run_stage import RunSettings
 from tasks.engine.schedule import call_flow
 from tasks.store.blobs import Store
 from tasks.store.versions import read_version
 
 
-class RetrainSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class RetrainSettings(Settings):
     """What is trained, on what, where to."""
 
     store: Path
@@ -37,7 +38,7 @@ class RetrainSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Their limits of time and memory for a clip."""
 
 
-class Retrained(Outcome, frozen=True):
+class Retrained(Outcome):
     """The training and its evaluation."""
 
     folder: Path

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
-from pydantic import BaseModel
 
 from flows.outcome import Outcome, tell_outcome
+from model.settings import Settings
 from tasks.store.blobs import Store
 from tasks.store.show_clip import show_clip as write_clip
 
 
-class ShowClipSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class ShowClipSettings(Settings):
     """Which clip, and where to."""
 
     store: Path
@@ -25,7 +25,7 @@ class ShowClipSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Folder to write to; made if absent."""
 
 
-class ShownClip(Outcome, frozen=True):
+class ShownClip(Outcome):
     """What was written."""
 
     clip: str

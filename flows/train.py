@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from prefect import flow
-from pydantic import BaseModel, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from flows.outcome import Outcome, tell_outcome
+from model.settings import Settings
 from model.training.profiles import StageName
 from tasks.dataset.encode_version import EncodingSettings
 from tasks.engine.run_stage import RunSettings
@@ -19,7 +20,7 @@ from tasks.training.processes import processes
 from tasks.training.train_stage import train_stage
 
 
-class TrainSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class TrainSettings(Settings):
     """What is trained, on what, where to."""
 
     stage: StageName | Literal["all"] = "all"
@@ -42,7 +43,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Their limits of time and memory for a clip."""
 
 
-class Trained(Outcome, frozen=True):
+class Trained(Outcome):
     """What there is now."""
 
     stages: dict[str, int]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from prefect import flow
-from pydantic import BaseModel, NonNegativeInt
+from pydantic import NonNegativeInt
 
 from flows.outcome import Outcome, tell_outcome
+from model.settings import Settings
 from tasks.dataset.recompute import Recomputation
 from tasks.engine.run_stage import RunSettings
 from tasks.store.blobs import Store
@@ -18,7 +19,7 @@ from tasks.store.verify import Rerun, Verification, verify_version
 from tasks.store.versions import find_number, read_version
 
 
-class VerifyDatasetSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class VerifyDatasetSettings(Settings):
     """Which version, and how much to recompute."""
 
     store: Path
@@ -33,7 +34,7 @@ class VerifyDatasetSettings(BaseModel, frozen=True, extra="forbid", use_attribut
     """Limits of time and memory for each clip."""
 
 
-class VerifiedDataset(Outcome, frozen=True):
+class VerifiedDataset(Outcome):
     """What was checked and found."""
 
     verified: Verification

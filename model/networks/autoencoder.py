@@ -10,18 +10,19 @@ from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderKL
-from pydantic import BaseModel, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from model.samples.depth_code import as_picture
 from model.samples.pictures import Pictures
+from model.settings import Record, Settings
 
 LATENT_CHANNELS = 4
 CPU_PASS_PIXELS = 256 * 256
 """Most pixels of several pictures in one pass through the VAE on a CPU."""
 
 
-class AutoencoderSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class AutoencoderSize(Settings):
     """Size of the small VAE; 64 px become latents of 16 x 16 x 4."""
 
     widths: tuple[PositiveInt, ...] = (16, 32, 64)
@@ -32,7 +33,7 @@ class AutoencoderSize(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Pictures it is trained on."""
 
 
-class AutoencoderWeights(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class AutoencoderWeights(Record):
     """What the parts of the loss weigh.
 
     The posterior's variance is not trained and not used: its noise, as large as the latents themselves at

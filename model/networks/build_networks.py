@@ -7,16 +7,17 @@ from typing import Self
 
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from model.networks.denoiser import joint_denoiser, reference_net
 from model.networks.motion import untrained_motion_adapter
 from model.networks.pretrained import load_empty_prompt, load_motion_adapter, load_unet
 from model.networks.prompt import Prompt
 from model.networks.reference import install_reference_attention
+from model.settings import Record, Settings
 
 
-class UNetSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class UNetSize(Settings):
     """A UNet without pretrained weights; the same for denoiser and ReferenceNet."""
 
     widths: tuple[PositiveInt, ...] = (32, 96)
@@ -43,7 +44,7 @@ class UNetSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
         return self
 
 
-class Pretrained(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Pretrained(Record):
     """Where pretrained weights are: folders, or names on the Hub."""
 
     stable_diffusion: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -52,7 +53,7 @@ class Pretrained(BaseModel, frozen=True, extra="forbid", use_attribute_docstring
     """AnimateDiff's motion modules."""
 
 
-class SpeechSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SpeechSize(Settings):
     """Of the speech adapter; what it reads is as wide as the version's features."""
 
     hidden_width: PositiveInt = 512

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal, Self, cast
 
 from diffusers import DDIMScheduler
-from pydantic import BaseModel, PositiveFloat, model_validator
+from pydantic import PositiveFloat, model_validator
 from torch import Tensor
+
+from model.settings import Settings
 
 LEVELS = 1000
 """Of noise, 0 .. LEVELS - 1, as Stable Diffusion was trained."""
 
 
-class NoiseSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class NoiseSettings(Settings):
     """Stable Diffusion's schedule; the betas grow linearly in their square roots."""
 
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
+
+from model.settings import Settings
 
 
-class UntrainedSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class UntrainedSize(Settings):
     """Size of the random network that stands in where there are no weights; 12 x 768 is wav2vec2-base."""
 
     layers: PositiveInt = 2
@@ -21,7 +23,7 @@ class UntrainedSize(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
         return f"untrained wav2vec2 (seed {self.seed}, {self.width} x {self.layers})"
 
 
-class WindowSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class WindowSettings(Settings):
     """Long sound goes through the network in windows, so that memory does not grow with its length."""
 
     window_frames: PositiveInt = 300

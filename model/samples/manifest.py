@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import Field
+
+from model.settings import Record
 
 
-class ManifestRow(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False):
+class ManifestRow(Record, allow_inf_nan=False):
     """One source of a dataset version: published, or quarantined with a reason."""
 
     clip_id: str
@@ -79,5 +81,5 @@ class ManifestRow(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     face_model: str | None = None
     qc: str | None = None
     """Further quality figures as canonical JSON text."""
-    blobs: dict[str, str] = {}  # pydantic copies defaults
+    blobs: dict[str, str] = Field(default={})
     """Role -> sha256 of every published file of the clip."""

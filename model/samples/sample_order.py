@@ -14,13 +14,14 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 from torch.utils.data import Sampler
 
 from model.samples.seeds import seed_of
+from model.settings import Settings
 
 
-class MixSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class MixSettings(Settings):
     """How studio captures and wild clips share the samples."""
 
     studio_share: float | None = Field(default=None, ge=0, le=1)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from model.samples.sample_order import Draw
 from model.samples.speech_windows import speech_windows
+from model.settings import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class ClipReader(Protocol):
         ...
 
 
-class WindowLength(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class WindowLength(Record):
     """Lengths of a motion sample, in frames."""
 
     frames: PositiveInt = 14

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 from torch import Generator, Tensor
 
+from model.settings import Settings
 from model.training.sample_noise import streams
 
 Task = Literal["joint", "image_to_depth", "depth_to_image", "regions"]
 TASKS: tuple[Task, ...] = ("joint", "image_to_depth", "depth_to_image", "regions")
 
 
-class MaskSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class MaskSettings(Settings):
     """How often each task is trained: shares of their sum."""
 
     joint: NonNegativeFloat = 0.25

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
 from model.networks.autoencoder import AutoencoderSize, AutoencoderWeights
 from model.networks.build_networks import Pretrained, SpeechSize, UNetSize
 from model.networks.noise_schedule import NoiseSettings
 from model.samples.sample_order import MixSettings
 from model.samples.training_set import WindowLength
+from model.settings import Record, Settings
 from model.training.masks import MaskSettings
 from model.training.stages import (
     PAPER_INPAINT,
@@ -28,7 +29,7 @@ from model.training.training_step import LossSettings
 StageName = Literal["autoencoder", "joint", "inpaint", "motion"]
 
 
-class AutoencoderTraining(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class AutoencoderTraining(Record):
     """Stage 0: the small VAE."""
 
     trainer: TrainerSettings
@@ -41,7 +42,7 @@ class AutoencoderTraining(BaseModel, frozen=True, extra="forbid", use_attribute_
     """Studio captures against wild clips."""
 
 
-class Profile(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Profile(Settings):
     """A complete training."""
 
     networks: UNetSize | Pretrained

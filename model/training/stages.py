@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
 from model.samples.sample_order import MixSettings
 from model.samples.training_set import WindowLength
+from model.settings import Settings
 from model.training.masks import MaskSettings
 from model.training.trainer_settings import TrainerSettings
 from model.training.training_step import LossSettings
 
 
-class StageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class StageSettings(Settings):
     """Stage 1: JointStep on PairSet. The others add to it."""
 
     trainer: TrainerSettings
@@ -22,7 +21,7 @@ class StageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Dropout of conditions."""
 
 
-class InpaintSettings(StageSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class InpaintSettings(StageSettings):
     """Stage 2: InpaintStep on PairSet, from the joint stage's networks."""
 
     masks: MaskSettings = MaskSettings()
@@ -31,7 +30,7 @@ class InpaintSettings(StageSettings, frozen=True, extra="forbid", use_attribute_
     """Off: the joint stage's ReferenceNet stays as it is, and a step costs about half."""
 
 
-class MotionSettings(StageSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class MotionSettings(StageSettings):
     """Stage 3: MotionStep on WindowSet (wild clips with sound), from the joint stage's networks."""
 
     length: WindowLength = WindowLength()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from model.settings import Settings
 
 FREE = {"checkpoint_every", "keep", "log_every", "validate_every", "loader_workers", "gradient_checkpointing"}
 """They change nothing that is learnt: a resumed run may have others."""
@@ -13,7 +15,7 @@ SHARING = {"accumulation", "processes"}
 """How a global batch is cut up: the same samples, but sums differ in their last bits."""
 
 
-class TrainerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class TrainerSettings(Settings):
     """How a step's networks are trained."""
 
     steps: PositiveInt

@@ -11,7 +11,7 @@ from typing import ClassVar, cast
 
 import torch
 from diffusers import DDIMScheduler, ModelMixin, UNet2DConditionModel
-from pydantic import BaseModel, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from model.networks.autoencoder import LATENT_CHANNELS
@@ -22,6 +22,7 @@ from model.networks.prompt import Prompt
 from model.networks.reference import Features, Reference, install_reference_attention, reference_features
 from model.networks.speech_adapter import Speech, SpeechAdapter
 from model.samples.training_set import Sample
+from model.settings import Settings
 from model.training.masks import MaskSettings, draw_masks
 from model.training.sample_noise import kept, noise_levels, sample_noise
 
@@ -41,7 +42,7 @@ class StepLoss:
     """(B,) noise levels; None where a stage has none."""
 
 
-class LossSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class LossSettings(Settings):
     """Which conditions a sample's loss goes without: guidance needs a denoiser that can do without."""
 
     reference_dropout: float = Field(default=0.1, ge=0, le=1)

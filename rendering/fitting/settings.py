@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from rendering.settings import Settings
 
 
-class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class LandmarkSettings(Settings):
     """The landmark stage: noise model, priors and temporal smoothness.
 
     Costs are negative log likelihoods: residuals in units of their standard deviation, priors on
@@ -45,7 +47,7 @@ class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Gauss-Newton iterations on all frames."""
 
 
-class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class PhotometricSettings(Settings):
     """The photometric stage, which starts from the landmark stage and keeps its residuals."""
 
     samples: int = Field(default=600, ge=50)
@@ -74,7 +76,7 @@ class PhotometricSettings(BaseModel, frozen=True, extra="forbid", use_attribute_
     """Frames, evenly spread, from which light, albedo and what hides the skin are estimated in colour."""
 
 
-class InlierSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class InlierSettings(Settings):
     """What on the skin is not skin: hair, glasses, a hand, by its colour and its unrest."""
 
     darkest: float = Field(default=0.55, gt=0, lt=1)
@@ -91,7 +93,7 @@ class InlierSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """Rounds of averaging over neighbouring vertices."""
 
 
-class QualitySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class QualitySettings(Settings):
     """When a frame counts as lost."""
 
     landmark_error: float = Field(default=0.05, gt=0)
@@ -114,7 +116,7 @@ class QualitySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Shortest run worth keeping: four motion frames and the fourteen generated after them."""
 
 
-class FitSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class FitSettings(Settings):
     """Fitting a clip."""
 
     landmarks: LandmarkSettings = LandmarkSettings()
@@ -127,7 +129,7 @@ class FitSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """When a frame counts as lost."""
 
 
-class FocalSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class FocalSettings(Settings):
     """The focal length of a source video, from all of its clips."""
 
     landmarks: LandmarkSettings = LandmarkSettings()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt
+from pydantic import NonNegativeFloat, NonNegativeInt
 
 from rendering.rasterizers.rasterize import Backend
+from rendering.settings import Settings
 
 
-class SkinSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SkinSettings(Settings):
     """What counts as visible skin."""
 
     backend: Backend = "numba"

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, PositiveInt
 
 from model.samples.manifest import ManifestRow
+from model.settings import Settings
 from tasks.dataset.plan import make_shards
 from tasks.dataset.run_shards import run_shards
 from tasks.engine.clip import Clip
@@ -24,7 +25,7 @@ from tasks.weights.vae import find_vae
 LATENTS_STAGE, PICTURES_STAGE = "tasks.stages.cache_latents", "tasks.stages.cache_pictures"
 
 
-class EncodingSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class EncodingSettings(Settings):
     """How clips are worked on; it changes no result."""
 
     workers: PositiveInt = 2

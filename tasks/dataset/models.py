@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from model.settings import Record
 from tasks.engine.clip import Clip
 from tasks.engine.run_stage import RunSettings, run_stage
 from tasks.face_models.files import load_face_model
@@ -14,7 +13,7 @@ from tasks.store.blobs import CorruptBlob, Store, file_digest
 from tasks.weights.speech import find_speech_model
 
 
-class ModelFiles(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class ModelFiles(Record):
     """What a build was given."""
 
     blobs: dict[str, str]

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from model.samples.manifest import ManifestRow
+from model.settings import Record
 from tasks.engine.clip import Clip, Step
 from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
 from tasks.engine.run_stage import RunSettings, run_stage
@@ -26,7 +27,7 @@ SOURCES_PAGE = "sources.json"
 """File of a version: where its sources were when it was built."""
 
 
-class SourcePlace(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SourcePlace(Record):
     """A clip's own files; a note for this machine, not part of the version's root."""
 
     video_id: str

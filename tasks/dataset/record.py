@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
+from model.settings import Record
 from tasks.report.facts import SourceFacts
 from tasks.stage import Json
 from tasks.store.recipes import Recipe
 
 
-class BuildRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class BuildRecord(Record):
     """What a build was, apart from its clips."""
 
     name: str

@@ -11,8 +11,8 @@ from typing import Any
 from prefect import Flow, flow
 from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner
-from pydantic import BaseModel
 
+from model.settings import Record
 from tasks.dataset.plan import make_groups, make_shards, shards_of_run
 from tasks.dataset.run_shards import run_shards
 from tasks.dataset.settings import BuildSettings
@@ -29,7 +29,7 @@ class Pending:
     clips: list[Clip]
 
 
-class ClipGroup(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class ClipGroup(Record):
     """Which clips of a large build a child flow run takes.
 
     The clips themselves are more than the 512 kB that Prefect takes as parameters.

@@ -12,7 +12,7 @@ from tasks.sources.scan import SourceSettings
 from tasks.store.splits import SplitSettings
 
 
-class BuildSettings(SourceSettings, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class BuildSettings(SourceSettings):
     """What to build from what; the defaults are the paper's where it states them."""
 
     store: Path

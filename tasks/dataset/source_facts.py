@@ -7,8 +7,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from model.settings import Record
 from tasks.engine.clip import Clip
 from tasks.report.facts import SourceFacts
 from tasks.sources.scan import SourceSettings
@@ -20,7 +21,7 @@ SOURCE_CARD = "source.json"
 """A folder's own word on what it holds: {"label": ..., "synthetic": false, "licence": ...}."""
 
 
-class SourceCard(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SourceCard(Record):
     """What source.json holds."""
 
     label: str

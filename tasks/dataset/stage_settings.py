@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from model.settings import Settings
 from rendering.fitting.settings import FitSettings, FocalSettings
 from tasks.media.check_media import ProbeSettings
 from tasks.stages.crop_clip import CropSettings
@@ -16,7 +17,7 @@ from tasks.stages.resample_media import ResampleSettings
 from tasks.stages.undistort_capture import UndistortSettings
 
 
-class StageSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class StageSettings(Settings):
     """What each stage does; every field is part of that stage's key."""
 
     pack: PackSettings = PackSettings()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel
-
+from model.settings import Record
 from tasks.reasons import Reason
 from tasks.stage import Json
 
 
-class Step(BaseModel, frozen=True, extra="forbid"):
+class Step(Record):
     """One finished stage of a clip."""
 
     stage: str
@@ -20,7 +19,7 @@ class Step(BaseModel, frozen=True, extra="forbid"):
     cpu_s: float
 
 
-class Clip(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Clip(Record):
     """One source between scan and publish."""
 
     clip_id: str

@@ -12,6 +12,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, PositiveFloat
 
+from model.settings import Settings
 from tasks.engine.clip import Clip, Step
 from tasks.engine.registry import find_stage
 from tasks.engine.worker_pool import Answer, Limits, StorageError, Worker, borrow_worker
@@ -26,7 +27,7 @@ LEAST_FREE_BYTES = 64 << 20
 """With less free space than this a failure is the disk's, not the clip's."""
 
 
-class RunSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class RunSettings(Settings):
     """Limits of every job; they change no result and are in no key."""
 
     job_timeout_s: PositiveFloat = 900.0

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 
 from model.samples.manifest import ManifestRow
+from model.settings import Settings
 from tasks.dataset.encode_version import EncodingSettings, VersionEncoder
 from tasks.dataset.read_version import Split, split_rows
 from tasks.evaluation.cached_clips import CachedClips, cache_clips
@@ -57,7 +58,7 @@ class Evaluation:
         }
 
 
-class EvaluationSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class EvaluationSettings(Settings):
     """What is evaluated on what."""
 
     store: Path

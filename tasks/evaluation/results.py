@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from model.settings import Record
 from tasks.evaluation.score_depth import MeanScore
 from tasks.evaluation.score_samples import SampleScores
 from tasks.training.run_folder import PipelineOrigin
@@ -19,7 +18,7 @@ from tasks.training.run_folder import PipelineOrigin
 DEPTH, SAMPLES = "depth.json", "samples.json"
 
 
-class Strip(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Strip(Record):
     """One picture of the page."""
 
     label: str
@@ -29,7 +28,7 @@ class Strip(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=Tru
     """What its colours mean."""
 
 
-class Evaluated(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Evaluated(Record):
     """What was evaluated on what."""
 
     dataset: str
@@ -46,7 +45,7 @@ class Evaluated(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     strips: tuple[Strip, ...]
 
 
-class DepthEvaluation(Evaluated, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class DepthEvaluation(Evaluated):
     """depth.json."""
 
     frames: int
@@ -67,7 +66,7 @@ class DepthEvaluation(Evaluated, frozen=True, extra="forbid", use_attribute_docs
     """Protocol -> estimator -> "all", "studio", "wild"."""
 
 
-class SampleEvaluation(Evaluated, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SampleEvaluation(Evaluated):
     """samples.json."""
 
     steps: int

@@ -11,10 +11,10 @@ from statistics import mean
 from typing import Any
 
 import torch
-from pydantic import BaseModel
 from torch import Tensor
 
 from model.metrics.depth_metrics import METRIC, PAPER, Protocol, depth_scores, why_unscored
+from model.settings import Record
 from tasks.evaluation.held_out_frames import TestFrames
 
 PROTOCOLS = (METRIC, PAPER)
@@ -36,7 +36,7 @@ class Estimate:
     """(B, H, W) bool where it says something; None = everywhere."""
 
 
-class FrameLine(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class FrameLine(Record):
     """One estimate of one frame in one protocol."""
 
     estimator: str
@@ -48,7 +48,7 @@ class FrameLine(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     frame: int
 
 
-class FrameScore(FrameLine, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class FrameScore(FrameLine):
     """Its figures."""
 
     abs_rel: float
@@ -61,13 +61,13 @@ class FrameScore(FrameLine, frozen=True, extra="forbid", use_attribute_docstring
     """It calls near what is far: its scale is negative."""
 
 
-class LeftOut(FrameLine, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class LeftOut(FrameLine):
     """It has no figures and is in no mean."""
 
     reason: str
 
 
-class MeanScore(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class MeanScore(Record):
     """Means over frames, and over seeds where there are several."""
 
     frames: int

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import mean
 
 import torch
-from pydantic import BaseModel
 from torch import Tensor
 
 from model.metrics.agreement import agreement_errors, face_of, has_face
@@ -15,6 +14,7 @@ from model.metrics.depth_estimators import PipelineDepth
 from model.metrics.identity_score import Matches, identity_errors, match
 from model.pipelines.pipeline_image import PortraitRGBD, PortraitRGBDPipeline
 from model.samples.pictures import Pictures
+from model.settings import Record
 from tasks.evaluation.held_out_frames import TestFrames, taken
 
 KNOWN = 4
@@ -33,7 +33,7 @@ class Identities:
     """(N,) up to KNOWN frames each."""
 
 
-class MatchRate(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class MatchRate(Record):
     """How often the nearest of N is the right one.
 
     A sample without a face is of nobody: it counts among the N, and as not matched. So a model that makes no
@@ -53,7 +53,7 @@ class MatchRate(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     """Of the N, samples without a face."""
 
 
-class SampleScores(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SampleScores(Record):
     """What samples of N identities show."""
 
     identities: int

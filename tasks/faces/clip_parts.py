@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeInt, PositiveFloat
 
+from model.settings import Settings
 from rendering.camera import Array
 from tasks.reasons import Reason
 
@@ -18,7 +19,7 @@ _CELLS = 4
 _SAMPLES = 64
 
 
-class CutSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class CutSettings(Settings):
     """When two neighbouring frames belong to different shots.
 
     The picture's change is a distance of histograms, the face's change a movement of its landmarks; a

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from model.settings import Settings
 from rendering.face_model import LANDMARKS
 from tasks.faces.boxes import Box, area, landmark_box, needs_new_window, overlap, window_around
 from tasks.faces.clip_parts import frame_signature, signature_distance
@@ -23,7 +24,7 @@ _SAME_FACE = 0.2  # overlap from one frame to the next; two faces side by side h
 Frame = NDArray[np.uint8]
 
 
-class WatchSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class WatchSettings(Settings):
     """How often the costly looks at the whole frame are taken."""
 
     confidence: float = Field(default=0.5, gt=0, lt=1)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from model.settings import Settings
 from tasks.media.frame_plan import FRAME_RATE
 from tasks.media.media_facts import MediaFacts, Track, Window
 from tasks.reasons import Reason, Rejected
@@ -19,7 +20,7 @@ _REFUSED = ("not on whitelist", "Not detecting m3u8")
 _TOO_MANY_PIXELS = "exceeds specified max pixel count"
 
 
-class ProbeSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class ProbeSettings(Settings):
     """What a source may be like, and what looking at it may cost."""
 
     min_frames: PositiveInt = 18

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
+
+from model.settings import Record
 
 ClipFiles = Mapping[str, Path]
 """Local files of one published clip by role: source video, crop, landmarks, depth, face model ..."""
@@ -15,7 +17,7 @@ ClipFilesOf = Callable[[str], ClipFiles]
 """Clip id -> its files; asked only for the clips that are shown."""
 
 
-class StageTiming(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class StageTiming(Record):
     """What one stage cost in this build."""
 
     stage: str
@@ -32,7 +34,7 @@ class StageTiming(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """Clips taken from the store as they were."""
 
 
-class VersionChange(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class VersionChange(Record):
     """This version against the previous one of the same name."""
 
     previous_root: str
@@ -49,7 +51,7 @@ class VersionChange(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Sources whose row is the same."""
 
 
-class SourceFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SourceFacts(Record):
     """One folder or list that the sources come from."""
 
     label: str
@@ -62,7 +64,7 @@ class SourceFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """Terms of the source, "unknown" where nobody stated them."""
 
 
-class BuildFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class BuildFacts(Record):
     """One build of one dataset version."""
 
     name: str

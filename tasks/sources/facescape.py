@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
+from model.settings import Settings
 from tasks.reasons import Reason
 from tasks.sources.capture_files import convert_camera, refuse_capture
 from tasks.sources.listed_files import MISSING
@@ -28,7 +28,7 @@ SUBSET = "facescape"
 MM = 0.001
 
 
-class FacescapeSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class FacescapeSettings(Settings):
     """Where FaceScape's multi-view captures are."""
 
     images: Path

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
-
+from model.settings import Settings
 from tasks.reasons import Reason
 from tasks.sources.hdtf_lists import HdtfSubset, read_hdtf_lists
 from tasks.sources.listed_files import MISSING, FoundFile, ListedFiles
@@ -19,7 +18,7 @@ from tasks.sources.walk_files import Refusal, list_files
 SIDE_CARS = (".txt", ".json", ".csv", ".md", ".part", ".ytdl")
 
 
-class HdtfSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class HdtfSettings(Settings):
     """Where HDTF is and in which form."""
 
     annotations: Path

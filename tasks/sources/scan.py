@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from model.settings import Settings
 from tasks.sources.facescape import FacescapeSettings, scan_facescape
 from tasks.sources.folder import scan_folder
 from tasks.sources.hdtf import HdtfSettings, scan_hdtf
@@ -16,7 +15,7 @@ from tasks.sources.subjects import SubjectSettings
 from tasks.sources.vfhq import VfhqSettings, scan_vfhq
 
 
-class SourceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SourceSettings(Settings):
     """Where a dataset build finds its sources."""
 
     clips: tuple[Path, ...] = ()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from model.settings import Record
 from rendering.mesh_files import MESH_FORMATS
 from tasks.reasons import Reason
 from tasks.sources.capture_files import convert_camera, left_out_note, refuse_capture
@@ -27,7 +28,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
-class RigCamera(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class RigCamera(Record):
     """One camera of rig.json."""
 
     id: str
@@ -42,7 +43,7 @@ class RigCamera(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     """4x4 rows, world to camera."""
 
 
-class Rig(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Rig(Record):
     """rig.json."""
 
     format: Literal["generic-rig"]

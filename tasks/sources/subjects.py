@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
+from model.settings import Settings
 
 SubjectRule = Literal["parent-folder", "file-stem", "hdtf-name", "csv"]
 
 
-class SubjectSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SubjectSettings(Settings):
     """How the clips of a folder are grouped by person."""
 
     rule: SubjectRule = "parent-folder"

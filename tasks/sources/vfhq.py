@@ -7,8 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel
-
+from model.settings import Settings
 from tasks.reasons import Reason
 from tasks.sources.listed_files import MISSING, ListedFiles
 from tasks.sources.source import Catalogue, ClipSource, RejectedSource, make_clip_id
@@ -20,7 +19,7 @@ SIDE_CARS = (".txt", ".json", ".csv", ".md", ".part", ".ytdl")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-class VfhqSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class VfhqSettings(Settings):
     """Where VFHQ is."""
 
     meta: Path

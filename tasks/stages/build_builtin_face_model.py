@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
+from model.settings import Settings
 from tasks.face_models.build import build_face_model
 from tasks.stage import Stage, StageInput, StageOutput
 
 
-class BuiltinSettings(BaseModel, frozen=True, extra="forbid"):
+class BuiltinSettings(Settings):
     """Nothing to set."""
 
 

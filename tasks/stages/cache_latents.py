@@ -7,19 +7,20 @@ from typing import Literal
 
 import torch
 from diffusers import AutoencoderKL
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 from safetensors.torch import save_file
 from torch.nn import functional
 
 from model.networks.autoencoder import encode
 from model.samples.depth_code import as_picture
 from model.samples.pictures import Pictures
+from model.settings import Settings
 from tasks.media.published_clip import INPUTS, READS, clip_pictures, load_pictures
 from tasks.stage import Stage, StageInput, StageOutput
 from tasks.weights.vae import VAE_FILES, open_vae
 
 
-class LatentSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class LatentSettings(Settings):
     """At which size, and where, a clip is encoded."""
 
     side_px: PositiveInt = 64

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, PositiveInt
+from pydantic import PositiveInt
 from safetensors.torch import save_file
 
 from model.samples.pictures import Pictures
+from model.settings import Settings
 from tasks.media.published_clip import INPUTS, READS, clip_pictures
 from tasks.stage import Stage, StageInput, StageOutput
 
 FRAMES_AT_ONCE = 16
 
 
-class PictureSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class PictureSettings(Settings):
     """Size of the pictures, and how many."""
 
     side_px: PositiveInt = 64

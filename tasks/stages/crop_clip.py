@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
+from model.settings import Settings
 from rendering.camera import Array
 from rendering.crop_square import Square, cut_square, square_around, square_within, union_box
 from tasks.faces.boxes import landmark_box
@@ -20,7 +21,7 @@ from tasks.stage import Json, Stage, StageInput, StageOutput
 CropSource = Literal["declared", "whole_frame", "face"]
 
 
-class CropSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class CropSettings(Settings):
     """How the square lies around the face."""
 
     side_px: PositiveInt = 512

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
+from model.settings import Settings
 from tasks.media.video_files import SAMPLES_PER_FRAME, read_audio, write_audio
 from tasks.stage import Stage, StageInput, StageOutput
 
 
-class SoundSettings(BaseModel, frozen=True, extra="forbid"):
+class SoundSettings(Settings):
     """Nothing to set."""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from model.settings import Settings
 from rendering.skin.settings import SkinSettings
 
 
-class DepthSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class DepthSettings(Settings):
     """How depth and mask are made."""
 
     skin: SkinSettings = SkinSettings()

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from model.settings import Settings
 from tasks.faces.clip_parts import (
     CutSettings,
     Part,
@@ -28,7 +29,7 @@ _RIGHT_EYE, _LEFT_EYE = 33, 263
 _RIGHT_CHEEK, _LEFT_CHEEK = 234, 454
 
 
-class LandmarkSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class LandmarkSettings(Settings):
     """Which faces are usable, and which frames of a clip."""
 
     watch: WatchSettings = WatchSettings()

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel
 
 from model.networks.speech_settings import UntrainedSize, WindowSettings
+from model.settings import Settings
 from tasks.media.video_files import SAMPLES_PER_FRAME, read_audio
 from tasks.stage import Stage, StageInput, StageOutput
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import Wav2Vec2Model
 
 
-class SpeechSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SpeechSettings(Settings):
     """How the sound is heard; the network is the files given, else the untrained one."""
 
     untrained: UntrainedSize = UntrainedSize()

@@ -12,8 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
+from model.settings import Settings
 from tasks.media.capture_inputs import read_image
 from tasks.media.frame_plan import FRAME_RATE, FramePlan, plan_frames
 from tasks.media.video_files import write_video
@@ -22,7 +23,7 @@ from tasks.stage import Stage, StageInput, StageOutput
 from tasks.stages.resample_media import Motion
 
 
-class PackSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class PackSettings(Settings):
     """What a clip of pictures must be like; the same limits as for videos."""
 
     min_frames: PositiveInt = 18

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, PositiveFloat, PositiveInt
 
+from model.settings import Settings
 from tasks.media.ffmpeg_tool import command, media_input
 from tasks.media.limited_process import LimitedProcess, Limits, run_limited
 from tasks.media.media_facts import Window, anonymous, complaints, video_source
@@ -31,7 +32,7 @@ MOTION_GRID = (64, 36)
 """Frames are compared at this size, (width, height): noise averages out, a mouth does not."""
 
 
-class ResampleSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class ResampleSettings(Settings):
     """What the resampled clip must be like, and what making it may cost."""
 
     min_motion: PositiveFloat = 3.0

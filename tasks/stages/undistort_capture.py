@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
+from model.settings import Settings
 from rendering.camera import Camera
 from rendering.crop_square import Square, square_around, square_within, union_box
 from rendering.undistort import cut_undistorted, mesh_in_camera
@@ -19,7 +20,7 @@ from tasks.reasons import Reason, Rejected
 from tasks.stage import Json, Stage, StageInput, StageOutput
 
 
-class UndistortSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class UndistortSettings(Settings):
     """How the square lies around the mesh's face; the same margins as for clips."""
 
     side_px: PositiveInt = 512

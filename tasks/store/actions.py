@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, ValidationError
 
+from model.settings import Record
 from tasks.reasons import Reason
 from tasks.stage import Json
 from tasks.store.blobs import Blob, Store
@@ -22,7 +23,7 @@ FINAL_ATTEMPT = 2
 """A transient rejection is believed at this attempt."""
 
 
-class Action(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False):
+class Action(Record, allow_inf_nan=False):
     """What one stage made of one clip, and of what."""
 
     stage: str
@@ -32,9 +33,9 @@ class Action(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=Tr
     """Role -> sha256 of every file it read."""
     given: dict[str, Json]
     """The small inputs (StageInput.values)."""
-    outputs: dict[str, Blob] = {}  # pydantic copies defaults
+    outputs: dict[str, Blob] = Field(default={})
     """Role -> blob; empty when the clip was rejected."""
-    values: dict[str, Json] = {}
+    values: dict[str, Json] = Field(default={})
     """StageOutput.values."""
     reason: Reason | None = None
     """Why the clip was rejected here; None = it passed."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from pydantic import BaseModel
-
 from model.samples.manifest import ManifestRow
+from model.settings import Record
 from tasks.stage import Json
 from tasks.store.blobs import Store
 from tasks.store.explain import Cause, History, explain
@@ -17,7 +16,7 @@ CATALOGUE_FIELDS = frozenset({"kind", "source_name", "subject_id", "split", "sou
 """Fields of a row that come from the list of sources and the split, not from a stage."""
 
 
-class Change(BaseModel, frozen=True, extra="forbid"):
+class Change(Record):
     """A field of a row."""
 
     field: str
@@ -25,7 +24,7 @@ class Change(BaseModel, frozen=True, extra="forbid"):
     new: Json
 
 
-class ChangedClip(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class ChangedClip(Record):
     """A clip that both versions have with different rows."""
 
     clip_id: str
@@ -35,7 +34,7 @@ class ChangedClip(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     causes: tuple[Cause, ...]
 
 
-class VersionDiff(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class VersionDiff(Record):
     """Old against new."""
 
     name: str

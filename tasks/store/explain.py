@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel
-
+from model.settings import Record
 from tasks.stage import Json
 from tasks.store.actions import Action, read_action
 from tasks.store.blobs import Store
 from tasks.store.recipes import Recipe
 
 
-class Cause(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Cause(Record):
     """One thing a stage depends on that changed."""
 
     kind: Literal["input", "setting", "code", "model", "tool", "unstable", "unknown"]

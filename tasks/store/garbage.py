@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from model.settings import Record
 from tasks.store.actions import read_action
 from tasks.store.blobs import Store
 from tasks.store.canonical import unseal
@@ -30,7 +29,7 @@ from tasks.store.versions import (
 )
 
 
-class Collected(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Collected(Record):
     """What was removed, or would be."""
 
     dry_run: bool

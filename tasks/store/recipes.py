@@ -7,13 +7,14 @@ from functools import cached_property
 
 from pydantic import BaseModel
 
+from model.settings import Record
 from tasks.stage import Json, Stage
 from tasks.store.canonical import digest_of
 from tasks.store.fingerprints import fingerprints, module_digests
 from tasks.store.reached_modules import reached_modules
 
 
-class Recipe(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Recipe(Record):
     """The part of an action key that all clips of a build share."""
 
     stage: str

@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
+from model.settings import Settings
 from tasks.store.blobs import Store
 from tasks.store.versions import CorruptVersion, latest_number, read_lock, read_rows
 
 Split = Literal["train", "val", "test"]
 
 
-class SplitSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class SplitSettings(Settings):
     """Shares of new subjects; subjects of earlier versions keep their split."""
 
     val_share: float = Field(default=0.05, ge=0, le=1)

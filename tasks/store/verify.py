@@ -9,8 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
+from model.settings import Record
 from tasks.store.actions import TRANSIENT, Action, read_action
 from tasks.store.blobs import Blob, CorruptBlob, Store
 from tasks.store.explain import History, explain, same_outcome
@@ -34,7 +33,7 @@ Steps = tuple[tuple[str, str], ...]
 """(stage, action key) in the order they ran."""
 
 
-class Finding(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Finding(Record):
     """One thing that is not as published."""
 
     kind: str
@@ -45,7 +44,7 @@ class Finding(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     detail: str
 
 
-class Verification(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Verification(Record):
     """What was checked and what was found; a sound version has no findings."""
 
     name: str

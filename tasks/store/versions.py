@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from model.samples.manifest import ManifestRow
+from model.settings import Record
 from tasks.stage import Json
 from tasks.store.blobs import Blob, Store, file_digest
 from tasks.store.canonical import unseal
@@ -37,7 +38,7 @@ class CorruptVersion(StoreError):  # noqa: N818
     """A file of a published version is missing or changed."""
 
 
-class LockFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class LockFacts(Record):
     """What a build says about itself: everything needed to build the version again."""
 
     settings: dict[str, Json]
@@ -54,7 +55,7 @@ class LockFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     """What is untrained, synthetic or estimated, in sentences: what is trained on it says so too."""
 
 
-class Lock(LockFacts, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Lock(LockFacts):
     """dataset.lock.json."""
 
     name: str
@@ -70,7 +71,7 @@ class Lock(LockFacts, frozen=True, extra="forbid", use_attribute_docstrings=True
         return LockFacts.model_validate({name: getattr(self, name) for name in LockFacts.model_fields})
 
 
-class Provenance(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Provenance(Record):
     """How every clip of a version came about; too large for the lock file."""
 
     actions: dict[str, tuple[tuple[str, str], ...]]
@@ -79,7 +80,7 @@ class Provenance(BaseModel, frozen=True, extra="forbid", use_attribute_docstring
     """sha256 -> bytes of every blob that a row names."""
 
 
-class VersionEntry(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class VersionEntry(Record):
     """One line of a dataset's list of versions."""
 
     number: int

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Self, get_args
 
 from diffusers import DiffusionPipeline, ModelMixin
-from pydantic import BaseModel
 
+from model.settings import Record
 from model.training.profiles import Profile, StageName
 from tasks.stage import Json
 from tasks.store.blobs import file_digest
@@ -35,7 +35,7 @@ TOOLS = ("torch", "diffusers", "transformers", "accelerate", "numpy", "safetenso
 """Their versions are recorded: other ones may give other bits."""
 
 
-class TrainingFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class TrainingFacts(Record):
     """What every stage of a folder shares."""
 
     dataset: str
@@ -52,7 +52,7 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
         return {**self.model_dump(mode="json"), "profile": self.profile.recorded()}
 
 
-class StageRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class StageRecord(Record):
     """A finished stage (run.json)."""
 
     stage: StageName
@@ -67,7 +67,7 @@ class StageRecord(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """What was untrained or synthetic, in sentences."""
 
 
-class PipelineOrigin(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class PipelineOrigin(Record):
     """What a saved pipeline was trained on (ORIGIN in its folder); a pipeline does without."""
 
     dataset: str | None = None
