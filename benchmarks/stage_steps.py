@@ -74,7 +74,7 @@ class RandomLatents(Dataset[Sample]):
 
 
 class Clock:
-    """A model.training.trainer.Watch that stops a run after enough steps."""
+    """A model.training.trainer.TrainerCallback that stops a run after enough steps."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Settings(BaseModel):
+class GeometrySettings(BaseModel):
     """What a user may choose; the docstring of each field is its help text on the command line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 @dataclass(slots=True, kw_only=True)
-class _Stage:
+class _StageBar:
     """Counts of one stage so far."""
 
     name: str
@@ -69,7 +69,7 @@ class StageProgress:
             redirect_stdout=False,
             disable=log is not None or not self._stream.isatty(),
         )
-        self._stages: dict[str, _Stage] = {}
+        self._stages: dict[str, _StageBar] = {}
         self._lock = threading.Lock()
         self._latest_s = time.monotonic()
 
@@ -90,7 +90,7 @@ class StageProgress:
         with self._lock:
             if stage not in self._stages:
                 bar = self._bars.add_task(stage, total=0, rate="", rejected="")
-                self._stages[stage] = _Stage(name=stage, bar=bar, unit=unit, started_s=self._latest_s)
+                self._stages[stage] = _StageBar(name=stage, bar=bar, unit=unit, started_s=self._latest_s)
             counts = self._stages[stage]
             counts.clips += clips
             self._bars.update(counts.bar, total=counts.clips)
@@ -123,7 +123,7 @@ class StageProgress:
         else:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def _tell(self, stage: _Stage) -> None:
+    def _tell(self, stage: _StageBar) -> None:
         """Without a terminal: the stage's line, once."""
         if self._bars.disable and not stage.told:
             stage.told = True

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from tasks.embedded.make_clips import TAKES, Take, make_embedded_clips
+from tasks.embedded.make_clips import TAKES, SyntheticTake, make_embedded_clips
 from tasks.embedded.make_studio import make_embedded_studio
 from tasks.embedded.write_clip import write_clip
 from tests.bad_media import cut, make_clip, run_tool
@@ -55,7 +55,7 @@ def make_sources(root: Path) -> Path:
     return root
 
 
-def _small(take: Take, *, px: int) -> Take:
+def _small(take: SyntheticTake, *, px: int) -> SyntheticTake:
     speaker = replace(take.speaker, duration_s=FRAMES / 25)
     return replace(take, width=px, height=px, focal_px=take.focal_px * px / take.height, speaker=speaker)
 

@@ -25,7 +25,7 @@ Features = dict[str, Tensor]
 """Name of a self-attention -> what it read: tokens (B, N, C)."""
 
 
-class Record:
+class FeatureRecorder:
     """Takes features down. No dict: where a network is sharded, each block would get a copy of it."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class ReferenceProcessor:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
         reference: Reference | None = None,
-        record: Record | None = None,
+        record: FeatureRecorder | None = None,
         speech: Speech | None = None,
     ) -> Tensor:
         """Attend; tokens (B * F, N, C) -> (B * F, N, C)."""
@@ -123,7 +123,7 @@ class TextProcessor:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
         reference: Reference | None = None,
-        record: Record | None = None,
+        record: FeatureRecorder | None = None,
         speech: Speech | None = None,
     ) -> Tensor:
         """Attend; tokens (B * F, N, C), prompt (1 or B, M, D) -> (B * F, N, C)."""
@@ -153,7 +153,7 @@ def install_reference_attention(unet: UNet) -> UNet:
 
 def reference_features(reference_net: UNet2DConditionModel, latents: Tensor, prompt: Tensor) -> Features:
     """Run the ReferenceNet at noise level 0: latents (B, 4, h, w), prompt (1 or B, M, D) -> features."""
-    record = Record()
+    record = FeatureRecorder()
     level = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
     reference_net(latents, level, prompt, cross_attention_kwargs={"record": record})
     return record.features

@@ -17,7 +17,7 @@ CUDA_GB = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class MemoryOption:
     """A way to train."""
 
     name: str
@@ -31,18 +31,18 @@ class Recipe:
 
 
 RECIPES = (
-    Recipe(name="bf16, AdamW", settings={"mixed_precision": "bf16"}),
-    Recipe(
+    MemoryOption(name="bf16, AdamW", settings={"mixed_precision": "bf16"}),
+    MemoryOption(
         name="bf16, AdamW shared out",
         settings={"mixed_precision": "bf16", "sharding": "gradients"},
         shared_out=True,
     ),
-    Recipe(
+    MemoryOption(
         name="bf16, 8-bit AdamW",
         settings={"mixed_precision": "bf16", "optimizer": "adamw_8bit"},
         state=2,
     ),
-    Recipe(name="fp32, AdamW", settings={"mixed_precision": "no"}, bf16=False),
+    MemoryOption(name="fp32, AdamW", settings={"mixed_precision": "no"}, bf16=False),
 )
 """By preference among what fits: full state first, and one that needs no exchange of weights."""
 
@@ -143,7 +143,7 @@ def plan_rows(
 
 
 def _fixed_gb(
-    recipe: Recipe, memory: StageMemory, *, gpus: int, average: bool, checkpointing: bool
+    recipe: MemoryOption, memory: StageMemory, *, gpus: int, average: bool, checkpointing: bool
 ) -> tuple[float, float, float]:
     """Weights, gradients and optimizer of one GPU; all that lasts is float32."""
     trained, state = memory.trained, (recipe.state + 4 * average) * memory.trained

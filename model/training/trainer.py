@@ -28,7 +28,7 @@ from model.training.trainer_settings import SHARING, TrainerSettings, learning_r
 logger = logging.getLogger(__name__)
 
 
-class Watch(Protocol):
+class TrainerCallback(Protocol):
     """Looks at a run; called in the main process."""
 
     def on_step(self, step: int, losses: Mapping[str, float]) -> None:
@@ -41,7 +41,7 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class TrainingResult:
     """A run that is done; its step holds the averaged weights, or the last where there is no average."""
 
     steps: int
@@ -59,9 +59,9 @@ def train(
     order: SampleOrder,
     settings: TrainerSettings,
     folder: Path,
-    watch: Watch,
+    watch: TrainerCallback,
     facts: Mapping[str, Any] | None = None,
-) -> Finished:
+) -> TrainingResult:
     """Train a step's networks, from the newest checkpoint in `folder` where there is one.
 
     Interrupted and resumed equals never interrupted, to the bit on a CPU.
@@ -101,7 +101,7 @@ def train(
             if number % settings.checkpoint_every == 0 or number == settings.steps:
                 path = run.save(number, folder=folder, facts={"recorded": recorded, "cut": cut})
         learner.finish()
-    return Finished(steps=settings.steps, resumed_at=first, checkpoint=path)
+    return TrainingResult(steps=settings.steps, resumed_at=first, checkpoint=path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class _Run:
     log: LossLog
     settings: TrainerSettings
     accelerator: Accelerator
-    watch: Watch
+    watch: TrainerCallback
 
     def tell(self, number: int) -> None:
         """Show the watch what is due after a step."""

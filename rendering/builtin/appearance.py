@@ -18,7 +18,7 @@ from rendering.builtin.contours import (
     upper_lip_border,
 )
 from rendering.builtin.hair import hair_amount
-from rendering.builtin.parts import EYE_SEGMENTS, Part
+from rendering.builtin.parts import EYE_SEGMENTS, BodyPart
 from rendering.builtin.relief import bump
 
 Array = NDArray[Any]
@@ -26,7 +26,7 @@ Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Appearance:
+class HeadAppearance:
     """What varies; colours are linear RGB reflectances, 0..1."""
 
     skin: Color = (0.62, 0.42, 0.32)
@@ -80,7 +80,7 @@ CLOTHES: tuple[Color, ...] = (
 )
 
 
-def random_appearance(seed: int) -> Appearance:
+def random_appearance(seed: int) -> HeadAppearance:
     """A plausible person's colours; the same seed gives the same."""
     random = np.random.default_rng(seed)
     tone = random.uniform(0, len(SKINS) - 1)
@@ -95,7 +95,7 @@ def random_appearance(seed: int) -> Appearance:
     iris = IRISES[int(random.choice([0, 4]) if dark else random.integers(len(IRISES)))]
     blood = random.uniform(0.5, 1.0)
     lips = (0.80 * skin[0] + 0.03 * blood, skin[1] * (0.72 - 0.22 * blood), skin[2] * (0.85 - 0.2 * blood))
-    return Appearance(
+    return HeadAppearance(
         skin=(skin[0], skin[1], skin[2]),
         redness=float(random.uniform(0.5, 1.4)) * (0.5 if dark else 1.0),
         lips=lips,
@@ -110,21 +110,21 @@ def random_appearance(seed: int) -> Appearance:
 
 
 def vertex_colors(
-    appearance: Appearance, *, sites: Array, parts: Array, detail: Array
+    appearance: HeadAppearance, *, sites: Array, parts: Array, detail: Array
 ) -> NDArray[np.float32]:
     """Linear RGB of every vertex: (V, 3), 0..1."""
     colors = _skin(appearance, sites, parts)
-    hairy = np.where(parts == Part.SKIN, hair_amount(sites), 0.0)
+    hairy = np.where(parts == BodyPart.SKIN, hair_amount(sites), 0.0)
     random = np.random.default_rng(appearance.seed + 1)
     strands = 1.0 + 0.14 * random.standard_normal(len(sites))
     colors = _mixed(colors, np.array(appearance.hair) * strands[:, None], np.clip(hairy * 1.4, 0, 1))
-    hollow = (parts == Part.EAR) * np.clip((13.0 - detail) / 11.0, 0.0, 1.0)
+    hollow = (parts == BodyPart.EAR) * np.clip((13.0 - detail) / 11.0, 0.0, 1.0)
     colors = colors * (1.0 - 0.6 * hollow)[:, None]
     _paint_insides(colors, parts, detail)
-    for part in (Part.RIGHT_EYE, Part.LEFT_EYE):
+    for part in (BodyPart.RIGHT_EYE, BodyPart.LEFT_EYE):
         colors[parts == part] = _eye_colors(appearance, detail[parts == part])
     shirt = np.array(appearance.clothes) * np.where(detail <= 1, 0.75, 1.0)[:, None]
-    colors = np.where((parts == Part.SHOULDERS)[:, None], shirt, colors)
+    colors = np.where((parts == BodyPart.SHOULDERS)[:, None], shirt, colors)
     return np.clip(colors, 0.0, 1.0).astype(np.float32)
 
 
@@ -132,7 +132,7 @@ def _mixed(base: Array, paint: Array | Color, amount: Array) -> Array:
     return np.asarray(base + amount[:, None] * (np.asarray(paint) - base))
 
 
-def _skin(appearance: Appearance, sites: Array, parts: Array) -> Array:
+def _skin(appearance: HeadAppearance, sites: Array, parts: Array) -> Array:
     x, y, z = np.abs(sites[:, 0]), sites[:, 1], sites[:, 2]
     front = np.clip((z - 15.0) / 20.0, 0.0, 1.0)
     random = np.random.default_rng(appearance.seed)
@@ -143,7 +143,7 @@ def _skin(appearance: Appearance, sites: Array, parts: Array) -> Array:
         0.5 * bump(x, y, at=(42, -30), size=(20, 16))
         + 0.6 * bump(x, y, at=(0, -38), size=(15, 12))
         + 0.25 * bump(x, y, at=(0, -104), size=(16, 12))
-    ) * front + 0.5 * (parts == Part.EAR)
+    ) * front + 0.5 * (parts == BodyPart.EAR)
     colors = _mixed(colors, skin * [1.06, 0.72, 0.70], np.clip(blush * appearance.redness, 0, 1) * 0.7)
     shade = 0.45 * bump(x, y, at=(24, -9), size=(11, 5)) + 0.35 * bump(x, y, at=(30, 9), size=(16, 5))
     colors = _mixed(colors, skin * [0.70, 0.62, 0.62], shade * front)
@@ -208,19 +208,19 @@ def _brow_amount(x: Array, y: Array, random: np.random.Generator) -> Array:
 
 
 def _paint_insides(colors: Array, parts: Array, detail: Array) -> None:
-    lining = parts == Part.MOUTH_LINING
+    lining = parts == BodyPart.MOUTH_LINING
     depth = np.clip(detail / 3.0, 0.0, 1.0)[:, None]
     gums = np.array([0.36, 0.13, 0.12]) * (1 - depth) + np.array([0.035, 0.012, 0.012]) * depth
     edge = lining & (detail < 0.5)
     colors[lining & ~edge] = gums[lining & ~edge]
-    rim = parts == Part.LID_RIM
+    rim = parts == BodyPart.LID_RIM
     colors[rim & (detail > 0.5)] = np.array([0.50, 0.27, 0.25]) * colors[rim].mean(axis=1).max() / 0.5
-    teeth = np.isin(parts, (Part.UPPER_TEETH, Part.LOWER_TEETH))
+    teeth = np.isin(parts, (BodyPart.UPPER_TEETH, BodyPart.LOWER_TEETH))
     enamel = np.array([0.74, 0.70, 0.60]) * (1 - 0.45 * np.clip(detail, 0, 1))[:, None]
     colors[teeth] = np.where((detail < 0)[:, None], [0.42, 0.16, 0.15], enamel)[teeth]
 
 
-def _eye_colors(appearance: Appearance, polar_deg: Array) -> Array:
+def _eye_colors(appearance: HeadAppearance, polar_deg: Array) -> Array:
     """Pupil, iris, sclera by the polar angle; shaded under the upper lid, with a small catch light."""
     iris = np.array(appearance.iris)
     knots = (0.0, 9.3, 10.3, 16.0, 25.0, 28.4, 30.0, 40.0, 90.0)

@@ -18,7 +18,7 @@ from rendering.builtin.contours import (
     lip_share,
     mouth_line,
 )
-from rendering.builtin.parts import Part
+from rendering.builtin.parts import BodyPart
 from rendering.builtin.relief import LID_THICKNESS, bump
 
 Array = NDArray[Any]
@@ -50,9 +50,9 @@ def below_mouth(sites: Array, parts: Array) -> Array:
     weight = weight * _smooth((z - 2.0) / 45.0)
     # The throat follows the chin a little, the neck does not.
     weight = weight * (1.0 - _smooth((-y - 112.0) / 26.0) * _smooth((92.0 - z) / 30.0))
-    weight = np.where(np.isin(parts, (Part.EAR, Part.SHOULDERS)), 0.0, weight)
-    weight = np.where(parts == Part.LOWER_TEETH, 1.0, weight)
-    return np.asarray(np.where(parts == Part.UPPER_TEETH, 0.0, weight))
+    weight = np.where(np.isin(parts, (BodyPart.EAR, BodyPart.SHOULDERS)), 0.0, weight)
+    weight = np.where(parts == BodyPart.LOWER_TEETH, 1.0, weight)
+    return np.asarray(np.where(parts == BodyPart.UPPER_TEETH, 0.0, weight))
 
 
 def _jaw_open(sites: Array, parts: Array) -> Array:
@@ -73,7 +73,7 @@ def _jaw_forward(sites: Array, parts: Array) -> Array:
 
 def _soft(parts: Array) -> Array:
     """1 where skin, lids and mouth lining can move, 0 on eyeballs, teeth, ears and shoulders."""
-    return np.isin(parts, (Part.SKIN, Part.LID_RIM, Part.MOUTH_LINING)).astype(float)
+    return np.isin(parts, (BodyPart.SKIN, BodyPart.LID_RIM, BodyPart.MOUTH_LINING)).astype(float)
 
 
 def _region(sites: Array, parts: Array, at: tuple[float, float], size: tuple[float, float]) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.builtin.parts import Part
+from rendering.builtin.parts import BodyPart
 
 Array = NDArray[Any]
 
@@ -107,7 +107,7 @@ def displacement(moves: tuple[Swell | Stretch, ...], sites: Array, parts: Array)
     total = np.zeros_like(sites)
     for move in moves:
         total += _stretched(move, sites) if isinstance(move, Stretch) else _swollen(move, sites)
-    return np.where((parts == Part.SHOULDERS)[:, None], 0.0, total)
+    return np.where((parts == BodyPart.SHOULDERS)[:, None], 0.0, total)
 
 
 def _swollen(swell: Swell, sites: Array) -> Array:

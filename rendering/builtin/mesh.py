@@ -45,7 +45,7 @@ UNROLL_MM = 80.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SkinMesh:
+class BuiltinSkin:
     """The skin of head and neck, symmetric; design space."""
 
     points: Array
@@ -63,7 +63,7 @@ class SkinMesh:
     """(V,) the vertex on the other side."""
 
 
-def skin_mesh() -> SkinMesh:
+def skin_mesh() -> BuiltinSkin:
     """Half a head by Delaunay in the unrolled plane, then mirrored."""
     skull = Skull()
     eye, mouth = eye_contour(EYE_SAMPLES), _half_mouth()
@@ -164,7 +164,7 @@ def _oriented(plane: Array, simplices: Array) -> Ids:
     return np.asarray(fixed[order][np.abs(area[order]) > 1e-9], np.int32)
 
 
-def _mirrored(points: Array, triangles: Ids, seam: NDArray[np.bool_], eye: int, mouth: int) -> SkinMesh:
+def _mirrored(points: Array, triangles: Ids, seam: NDArray[np.bool_], eye: int, mouth: int) -> BuiltinSkin:
     """Both halves, the seam shared. The first points are the eye ring, then the half mouth ring."""
     count = len(points)
     other = np.arange(count, dtype=np.int32)
@@ -176,7 +176,7 @@ def _mirrored(points: Array, triangles: Ids, seam: NDArray[np.bool_], eye: int, 
     lips = np.concatenate([half_lips, other[half_lips[-2:0:-1]]])
     touching = whole.copy()
     touching[lips, 1] = mouth_line(whole[lips, 0])
-    return SkinMesh(
+    return BuiltinSkin(
         points=touching,
         sites=whole,
         triangles=np.concatenate([triangles, other[triangles][:, ::-1]]),

@@ -17,13 +17,13 @@ from rendering.builtin.contours import (
     lip_share,
     mouth_line,
 )
-from rendering.builtin.mesh import SkinMesh, skin_mesh
+from rendering.builtin.mesh import BuiltinSkin, skin_mesh
 
 Array = NDArray[Any]
 Ids = NDArray[np.int32]
 
 
-class Part(IntEnum):
+class BodyPart(IntEnum):
     """What a vertex belongs to."""
 
     SKIN = 0
@@ -42,7 +42,7 @@ class Part(IntEnum):
 class Piece:
     """A mesh part in design space."""
 
-    part: Part
+    part: BodyPart
     points: Array
     """(V, 3) mm."""
     sites: Array
@@ -65,13 +65,13 @@ EAR_RINGS = (
 )
 
 
-def pieces() -> tuple[SkinMesh, list[Piece]]:
+def pieces() -> tuple[BuiltinSkin, list[Piece]]:
     """The skin mesh, and all pieces with the skin first."""
     skin = skin_mesh()
     lids = [_lid_rim(skin, ring, side) for ring, side in ((skin.right_lids, -1), (skin.left_lids, 1))]
     return skin, [
         Piece(
-            part=Part.SKIN,
+            part=BodyPart.SKIN,
             points=skin.points,
             sites=skin.sites,
             triangles=skin.triangles,
@@ -79,10 +79,10 @@ def pieces() -> tuple[SkinMesh, list[Piece]]:
         ),
         *lids,
         _mouth_lining(skin),
-        _eyeball(Part.RIGHT_EYE, -1),
-        _eyeball(Part.LEFT_EYE, 1),
-        _teeth(Part.UPPER_TEETH),
-        _teeth(Part.LOWER_TEETH),
+        _eyeball(BodyPart.RIGHT_EYE, -1),
+        _eyeball(BodyPart.LEFT_EYE, 1),
+        _teeth(BodyPart.UPPER_TEETH),
+        _teeth(BodyPart.LOWER_TEETH),
         _ear(-1),
         _ear(1),
         _shoulders(),
@@ -101,7 +101,7 @@ def loft(rings: Array, *, closed: bool) -> Ids:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def _lid_rim(skin: SkinMesh, ring: Ids, side: int) -> Piece:
+def _lid_rim(skin: BuiltinSkin, ring: Ids, side: int) -> Piece:
     edge = skin.points[ring]
     center = np.array([side * EYE_X, 0.0, EYE_CENTER_Z])
     away = edge - center
@@ -112,7 +112,7 @@ def _lid_rim(skin: SkinMesh, ring: Ids, side: int) -> Piece:
     rings = np.stack([edge, inner, behind])
     triangles = loft(rings, closed=True)
     return Piece(
-        part=Part.LID_RIM,
+        part=BodyPart.LID_RIM,
         points=rings.reshape(-1, 3),
         sites=np.tile(edge, (3, 1)),
         triangles=triangles if side > 0 else triangles[:, ::-1],
@@ -120,7 +120,7 @@ def _lid_rim(skin: SkinMesh, ring: Ids, side: int) -> Piece:
     )
 
 
-def _mouth_lining(skin: SkinMesh) -> Piece:
+def _mouth_lining(skin: BuiltinSkin) -> Piece:
     site = skin.sites[skin.lips]
     edge = skin.points[skin.lips]
     side = np.sign(site[:, 1] - mouth_line(site[:, 0]))
@@ -143,7 +143,7 @@ def _mouth_lining(skin: SkinMesh) -> Piece:
     sites.append(throat)
     stacked = np.stack(rings)
     return Piece(
-        part=Part.MOUTH_LINING,
+        part=BodyPart.MOUTH_LINING,
         points=stacked.reshape(-1, 3),
         sites=np.concatenate(sites),
         triangles=loft(stacked, closed=True)[:, ::-1],
@@ -151,7 +151,7 @@ def _mouth_lining(skin: SkinMesh) -> Piece:
     )
 
 
-def _eyeball(part: Part, side: int) -> Piece:
+def _eyeball(part: BodyPart, side: int) -> Piece:
     polar = np.radians(EYE_ANGLES_DEG)[:, None]
     around = np.linspace(0, 2 * np.pi, EYE_SEGMENTS, endpoint=False)[None]
     unit = np.stack(
@@ -168,9 +168,9 @@ def _eyeball(part: Part, side: int) -> Piece:
     )
 
 
-def _teeth(part: Part) -> Piece:
+def _teeth(part: BodyPart) -> Piece:
     """An arch of four rows: gum, neck, middle, edge."""
-    upper = part is Part.UPPER_TEETH
+    upper = part is BodyPart.UPPER_TEETH
     angle = np.linspace(-1.25, 1.25, TOOTH_COLUMNS + 1)
     columns = np.arange(TOOTH_COLUMNS + 1)
     gap = (columns % 3 == 0).astype(float)
@@ -210,7 +210,7 @@ def _ear(side: int) -> Piece:
     points = np.stack([side * (74.5 + stand), -19.0 + height, -6.0 + depth], axis=-1)
     triangles = loft(points, closed=True)
     return Piece(
-        part=Part.EAR,
+        part=BodyPart.EAR,
         points=points.reshape(-1, 3),
         sites=points.reshape(-1, 3),
         triangles=triangles[:, ::-1] if side > 0 else triangles,
@@ -239,7 +239,7 @@ def _shoulders() -> Piece:
         rings.append(np.stack([x, height - 0.04 * np.cos(around) * 90, z], axis=1))
     stacked = np.stack(rings)
     return Piece(
-        part=Part.SHOULDERS,
+        part=BodyPart.SHOULDERS,
         points=stacked.reshape(-1, 3),
         sites=np.tile([0.0, -300.0, 0.0], (stacked.shape[0] * stacked.shape[1], 1)),
         triangles=loft(stacked, closed=True)[:, ::-1],

@@ -18,7 +18,7 @@ from rendering.fitting.parameters import Float32, Float64, NormalEquations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class GaussNewtonStep:
     """A Gauss-Newton step and the curvature left for the shared parameters."""
 
     frame: Float64
@@ -69,7 +69,7 @@ def _banded(blocks: Float32, smoothness: Float64) -> Float64:
     return banded.reshape(2 * size + 1, frames * size)
 
 
-def solve_arrow(equations: NormalEquations, *, smoothness: Float64, shared_free: slice) -> Step:
+def solve_arrow(equations: NormalEquations, *, smoothness: Float64, shared_free: slice) -> GaussNewtonStep:
     """Solve one step.
 
     Args:
@@ -93,4 +93,6 @@ def solve_arrow(equations: NormalEquations, *, smoothness: Float64, shared_free:
     frame_step = -dtbsv(band, factor, solved + free_step @ reach, lower=1, trans=1)
     shared_step = np.zeros(len(equations.shared_gradient))
     shared_step[shared_free] = free_step
-    return Step(frame=frame_step.reshape(frames, size), shared=shared_step, schur=schur, gradient=gradient)
+    return GaussNewtonStep(
+        frame=frame_step.reshape(frames, size), shared=shared_step, schur=schur, gradient=gradient
+    )

@@ -19,7 +19,7 @@ import numpy as np
 
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
-from rendering.fitting.arrow_solver import Step
+from rendering.fitting.arrow_solver import GaussNewtonStep
 from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks, landmark_model
 from rendering.fitting.landmarks_solver import (
     Priors,
@@ -60,7 +60,7 @@ class FocalEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Clip:
+class _ClipLandmarks:
     targets: LandmarkTargets
     parameters: Parameters
     priors: Priors
@@ -117,7 +117,7 @@ def _start(
     camera: Camera,
     identity_modes: int,
     settings: FocalSettings,
-) -> _Clip:
+) -> _ClipLandmarks:
     """Evenly spread frames of a clip, fitted at the prior's focal length."""
     count = len(clip.points)
     chosen = np.unique(np.linspace(0, count - 1, min(count, settings.most_frames)).astype(np.intp))
@@ -131,16 +131,16 @@ def _start(
     priors = key_priors(model, frames=len(chosen), settings=settings.landmarks)
     parameters = iterate(model, targets, start, priors=priors, iterations=settings.landmarks.key_iterations)
     trust = min(1.0, settings.landmarks.independent_frames / len(chosen))
-    return _Clip(targets=targets, parameters=parameters, priors=priors, trust=trust)
+    return _ClipLandmarks(targets=targets, parameters=parameters, priors=priors, trust=trust)
 
 
-def _step(clip: _Clip, model: LandmarkModel) -> Step:
+def _step(clip: _ClipLandmarks, model: LandmarkModel) -> GaussNewtonStep:
     equations = NormalEquations.zeros(clip.parameters)
     add_landmarks(equations, model, clip.targets, clip.parameters)
     return gauss_newton_step(equations, clip.parameters, clip.priors, free_focal=True)
 
 
-def _eliminate_identity(step: Step) -> tuple[float, float]:
+def _eliminate_identity(step: GaussNewtonStep) -> tuple[float, float]:
     """Curvature and gradient left on log focal, the last shared parameter."""
     solved = np.linalg.solve(
         step.schur[:-1, :-1], np.stack([step.schur[:-1, -1], step.gradient[:-1]], axis=1)
@@ -150,7 +150,7 @@ def _eliminate_identity(step: Step) -> tuple[float, float]:
     return float(curvature), float(gradient)
 
 
-def _moved(clip: _Clip, model: LandmarkModel, change: float) -> _Clip:
+def _moved(clip: _ClipLandmarks, model: LandmarkModel, change: float) -> _ClipLandmarks:
     """The clip refitted at the changed focal length, from where the face keeps its size in the picture."""
     position = clip.parameters.position + np.array([0.0, 0.0, change])
     position[:, :2] *= np.exp(-change)

@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rendering.camera import Camera
-from rendering.fitting.arrow_solver import Step, second_difference_gradient, second_differences, solve_arrow
+from rendering.fitting.arrow_solver import (
+    GaussNewtonStep,
+    second_difference_gradient,
+    second_differences,
+    solve_arrow,
+)
 from rendering.fitting.landmark_groups import EYE_CORNERS
 from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks
 from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters
-from rendering.fitting.settings import LandmarkSettings
+from rendering.fitting.settings import LandmarkFitSettings
 
 POSE_RIDGE = 1e-2
 """Keeps a frame without any landmark solvable."""
@@ -49,7 +54,7 @@ def eye_distance_px(landmarks: Float32) -> float:
     return float(np.median(np.linalg.norm(landmarks[:, right] - landmarks[:, left], axis=-1)))
 
 
-def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings) -> Priors:
+def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkFitSettings) -> Priors:
     """Prior weights for a clip of so many frames."""
     smoothness: Float64 = np.array(
         [settings.expression_acceleration] * model.moving.expression_modes
@@ -65,7 +70,7 @@ def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings
     )
 
 
-def key_priors(model: LandmarkModel, *, frames: int, settings: LandmarkSettings) -> Priors:
+def key_priors(model: LandmarkModel, *, frames: int, settings: LandmarkFitSettings) -> Priors:
     """Prior weights for frames too far apart for temporal smoothness."""
     priors = clip_priors(model, frames=frames, settings=settings)
     return replace(priors, smoothness=np.zeros_like(priors.smoothness))
@@ -93,7 +98,7 @@ def landmark_targets(
     presence: Float32,
     *,
     camera: Camera,
-    settings: LandmarkSettings,
+    settings: LandmarkFitSettings,
 ) -> LandmarkTargets:
     """The detector's landmarks as targets: (N, 478, 3) crop px, presence (N,) 0..1."""
     unit = eye_distance_px(landmarks)
@@ -113,7 +118,7 @@ def landmark_targets(
 
 def gauss_newton_step(
     equations: NormalEquations, parameters: Parameters, priors: Priors, *, free_focal: bool = False
-) -> Step:
+) -> GaussNewtonStep:
     """Add the priors to the data terms and solve."""
     smoothness = priors.smoothness_weights(parameters)
     add_priors(equations, parameters, priors, smoothness)
@@ -143,7 +148,7 @@ def fit_landmarks(
     targets: LandmarkTargets,
     start: Parameters,
     *,
-    settings: LandmarkSettings,
+    settings: LandmarkFitSettings,
 ) -> Parameters:
     """The landmark stage: identity on evenly spread key frames, then all frames together."""
     frames = len(targets.points)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rendering.settings import Settings
+from rendering.settings import GeometrySettings
 
 
-class LandmarkSettings(Settings):
+class LandmarkFitSettings(GeometrySettings):
     """The landmark stage: noise model, priors and temporal smoothness.
 
     Costs are negative log likelihoods: residuals in units of their standard deviation, priors on
@@ -47,7 +47,7 @@ class LandmarkSettings(Settings):
     """Gauss-Newton iterations on all frames."""
 
 
-class PhotometricSettings(Settings):
+class PhotometricSettings(GeometrySettings):
     """The photometric stage, which starts from the landmark stage and keeps its residuals."""
 
     samples: int = Field(default=600, ge=50)
@@ -76,7 +76,7 @@ class PhotometricSettings(Settings):
     """Frames, evenly spread, from which light, albedo and what hides the skin are estimated in colour."""
 
 
-class InlierSettings(Settings):
+class InlierSettings(GeometrySettings):
     """What on the skin is not skin: hair, glasses, a hand, by its colour and its unrest."""
 
     darkest: float = Field(default=0.55, gt=0, lt=1)
@@ -93,7 +93,7 @@ class InlierSettings(Settings):
     """Rounds of averaging over neighbouring vertices."""
 
 
-class QualitySettings(Settings):
+class QualitySettings(GeometrySettings):
     """When a frame counts as lost."""
 
     landmark_error: float = Field(default=0.05, gt=0)
@@ -116,10 +116,10 @@ class QualitySettings(Settings):
     """Shortest run worth keeping: four motion frames and the fourteen generated after them."""
 
 
-class FitSettings(Settings):
+class FitSettings(GeometrySettings):
     """Fitting a clip."""
 
-    landmarks: LandmarkSettings = LandmarkSettings()
+    landmarks: LandmarkFitSettings = LandmarkFitSettings()
     """The landmark stage."""
     photometric: PhotometricSettings | None = PhotometricSettings()
     """The photometric stage; None = landmarks alone."""
@@ -129,10 +129,10 @@ class FitSettings(Settings):
     """When a frame counts as lost."""
 
 
-class FocalSettings(Settings):
+class FocalSettings(GeometrySettings):
     """The focal length of a source video, from all of its clips."""
 
-    landmarks: LandmarkSettings = LandmarkSettings()
+    landmarks: LandmarkFitSettings = LandmarkFitSettings()
     """Noise and priors of the landmark fit."""
     prior_fov_deg: float = Field(default=30.0, gt=1, lt=120)
     """Field of view along the longer side of the frame where the motion does not determine it."""

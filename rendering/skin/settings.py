@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from rendering.rasterizers.rasterize import Backend
-from rendering.settings import Settings
+from rendering.settings import GeometrySettings
 
 
-class SkinSettings(Settings):
+class SkinSettings(GeometrySettings):
     """What counts as visible skin."""
 
     backend: Backend = "numba"

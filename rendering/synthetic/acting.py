@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.builtin.head import EXPRESSION_NAMES, FULL_EXPRESSION
-from rendering.synthetic.talking_head import Motion
+from rendering.synthetic.talking_head import Performance
 
 JAW = 0.75
 """Share of a wide open jaw that the loudest vowel needs."""
@@ -25,7 +25,7 @@ def expression_coefficients(
     return coefficients
 
 
-def act(motion: Motion) -> NDArray[np.float32]:
+def act(motion: Performance) -> NDArray[np.float32]:
     """Coefficients (N, 25) of a performance."""
     rounded, spread = np.maximum(motion.lips, 0), np.maximum(-motion.lips, 0)
     strengths = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.builtin.appearance import Appearance
+from rendering.builtin.appearance import HeadAppearance
 from rendering.builtin.head import builtin_head
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
@@ -37,7 +37,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pose:
+class HeadPose:
     """Where heads are: x_camera = rotation x_model + translation; shoulders have a pose of their own."""
 
     rotation: Float64
@@ -47,9 +47,9 @@ class Pose:
     shoulder_rotation: Float64
     shoulder_translation: Float64
 
-    def __getitem__(self, frames: NDArray[np.int32] | slice) -> Pose:
+    def __getitem__(self, frames: NDArray[np.int32] | slice) -> HeadPose:
         """Some of the frames."""
-        return Pose(
+        return HeadPose(
             rotation=self.rotation[frames],
             translation=self.translation[frames],
             shoulder_rotation=self.shoulder_rotation[frames],
@@ -57,7 +57,7 @@ class Pose:
         )
 
 
-def random_person(seed: int, appearance: Appearance, *, spread: float = 0.8) -> Person:
+def random_person(seed: int, appearance: HeadAppearance, *, spread: float = 0.8) -> Person:
     """A person of the builtin head: identity N(0, spread^2) by seed, colours as said."""
     head = builtin_head()
     identity = np.random.default_rng([seed, 6]).normal(scale=spread, size=50)
@@ -68,7 +68,7 @@ def random_person(seed: int, appearance: Appearance, *, spread: float = 0.8) -> 
 
 def pose_about_neck(
     rotation: Float64, shoulder_rotation: Float64, shift_m: Float64, *, stands_m: Float64
-) -> Pose:
+) -> HeadPose:
     """Turn heads and shoulders about the neck.
 
     Args:
@@ -78,7 +78,7 @@ def pose_about_neck(
         stands_m: camera-space place of the model's origin when nothing turns or shifts, (3,).
     """
     at_rest = stands_m + NECK_M
-    return Pose(
+    return HeadPose(
         rotation=rotation,
         translation=at_rest + shift_m - rotation @ NECK_M,
         shoulder_rotation=shoulder_rotation,
@@ -86,7 +86,7 @@ def pose_about_neck(
     )
 
 
-def person_in_camera(person: Person, expression: Float32, pose: Pose) -> Float32:
+def person_in_camera(person: Person, expression: Float32, pose: HeadPose) -> Float32:
     """Camera-space vertices, (N, V, 3) m, for expression (N, 25)."""
     model = person.face_model
     vertices = model.vertices(person.identity, expression)

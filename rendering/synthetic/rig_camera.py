@@ -18,7 +18,7 @@ SOLVER_STEPS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RigCamera:
+class SyntheticCamera:
     """A camera that looks at the world's origin; world axes: y up."""
 
     name: str

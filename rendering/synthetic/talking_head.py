@@ -40,7 +40,7 @@ class Syllable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Motion:
+class Performance:
     """What the speaker does at some instants; (N,) arrays, 0..1 unless said otherwise."""
 
     jaw: Array
@@ -93,7 +93,7 @@ def syllables(speaker: Speaker) -> list[Syllable]:
         time_s += random.uniform(0.2, 0.4)
 
 
-def motion(speaker: Speaker, times_s: Array) -> Motion:
+def motion(speaker: Speaker, times_s: Array) -> Performance:
     """The performance at given instants, (N,) s."""
     random = np.random.default_rng([speaker.seed, 2])
     jaw, lips = np.zeros_like(times_s), np.zeros_like(times_s)
@@ -109,7 +109,7 @@ def motion(speaker: Speaker, times_s: Array) -> Motion:
         start_s += random.uniform(1.2, 2.4)
     yaw, pitch, roll = (np.radians(a) for a in (speaker.yaw_deg, 6.0, 4.0))
     waves = [_wander(random, times_s) for _ in range(8)]
-    return Motion(
+    return Performance(
         jaw=jaw,
         lips=np.clip(lips, -1, 1),
         smile=np.clip(speaker.smile * (1 + waves[0]), 0, 1),

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from model.samples.manifest import ManifestRow
 from model.settings import Record
-from tasks.engine.clip import Clip, Step
+from tasks.engine.clip import Clip, FinishedStage
 from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
 from tasks.engine.run_stage import RunSettings, run_stage
 from tasks.reasons import Rejected
@@ -132,7 +132,7 @@ class Recomputation:
                 scratch.put_file(self.store.checked_blob(blob.sha256), move=False)
             record_action(scratch, action)
             made = {role: blob.sha256 for role, blob in action.outputs.items()}
-            step = Step(stage=stage_name, key=key, reused=True, wall_s=0.0, cpu_s=0.0)
+            step = FinishedStage(stage=stage_name, key=key, reused=True, wall_s=0.0, cpu_s=0.0)
             clip = clip.after(step, blobs=made, values=action.values)
         own = set(clip.files)
         return clip.model_copy(

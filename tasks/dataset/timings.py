@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tasks.engine.clip import Clip, Step
+from tasks.engine.clip import Clip, FinishedStage
 from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
 from tasks.report.facts import StageTiming
 
@@ -35,7 +35,7 @@ def _timing(name: str, clips: Sequence[Clip]) -> StageTiming:
     )
 
 
-def _steps(name: str, clips: Sequence[Clip]) -> list[tuple[Step, Clip]]:
+def _steps(name: str, clips: Sequence[Clip]) -> list[tuple[FinishedStage, Clip]]:
     return [(step, clip) for clip in clips for step in clip.steps if step.stage == name]
 
 

@@ -17,15 +17,15 @@ import skimage.data
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from rendering.builtin.appearance import Appearance
+from rendering.builtin.appearance import HeadAppearance
 from rendering.camera import Camera
 from rendering.relighting.shading import ambient_light, directional_light, to_srgb8
 from rendering.synthetic.acting import act
 from rendering.synthetic.backdrop import blurred_room, pan_and_zoom
 from rendering.synthetic.portrait import (
     SHOULDERS_FOLLOW,
+    HeadPose,
     Person,
-    Pose,
     person_in_camera,
     pose_about_neck,
     random_person,
@@ -44,7 +44,7 @@ SENSOR_NOISE = 1.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Take:
+class SyntheticTake:
     """One synthetic clip."""
 
     file_name: str
@@ -55,7 +55,7 @@ class Take:
     focal_px: float
     distance_m: float
     speaker: Speaker
-    appearance: Appearance
+    appearance: HeadAppearance
     room: Color
     lamp_from: Color
     """Direction from the head to the lamp, camera axes."""
@@ -64,44 +64,44 @@ class Take:
 
 
 TAKES = (
-    Take(
+    SyntheticTake(
         file_name="speaker_0.mp4", width=512, height=512, frame_rate=Fraction(25),
         sample_rate_hz=16_000, focal_px=1000.0, distance_m=0.66,
         speaker=Speaker(seed=11, duration_s=3.4, yaw_deg=18.0, pitch_hz=118.0),
-        appearance=Appearance(
+        appearance=HeadAppearance(
             skin=(0.62, 0.42, 0.32), hair=(0.07, 0.045, 0.03), clothes=(0.05, 0.09, 0.20),
             stubble=0.35, seed=1,
         ),
         room=(0.35, 0.28, 0.22),
         lamp_from=(0.45, -0.5, -0.75), lamp=(0.80, 0.76, 0.70), ambient=(0.30, 0.31, 0.34),
     ),
-    Take(
+    SyntheticTake(
         file_name="speaker_1.mp4", width=640, height=480, frame_rate=Fraction(30), sample_rate_hz=44_100,
         focal_px=900.0, distance_m=0.69,
         speaker=Speaker(seed=23, duration_s=3.2, yaw_deg=24.0, pitch_hz=205.0, smile=0.4),
-        appearance=Appearance(
+        appearance=HeadAppearance(
             skin=(0.72, 0.52, 0.43), lips=(0.58, 0.22, 0.23), hair=(0.30, 0.17, 0.08),
             iris=(0.16, 0.24, 0.32), clothes=(0.42, 0.08, 0.09), freckles=0.5, seed=2,
         ),
         room=(0.12, 0.20, 0.30),
         lamp_from=(-0.6, -0.35, -0.7), lamp=(0.60, 0.64, 0.70), ambient=(0.34, 0.30, 0.27),
     ),
-    Take(
+    SyntheticTake(
         file_name="speaker_2.mp4", width=480, height=640,
         frame_rate=Fraction(30_000, 1001), sample_rate_hz=48_000, focal_px=1350.0, distance_m=0.85,
         speaker=Speaker(seed=37, duration_s=3.1, yaw_deg=12.0, pitch_hz=96.0, smile=0.05),
-        appearance=Appearance(
+        appearance=HeadAppearance(
             skin=(0.28, 0.16, 0.10), redness=0.4, lips=(0.24, 0.11, 0.09), hair=(0.02, 0.015, 0.012),
             iris=(0.05, 0.03, 0.02), clothes=(0.40, 0.39, 0.36), seed=3,
         ),
         room=(0.50, 0.50, 0.48),
         lamp_from=(0.1, -0.75, -0.65), lamp=(0.95, 0.93, 0.90), ambient=(0.36, 0.36, 0.38),
     ),
-    Take(
+    SyntheticTake(
         file_name="speaker_3.mkv", width=640, height=480, frame_rate=Fraction(25),
         sample_rate_hz=22_050, focal_px=1250.0, distance_m=0.90,
         speaker=Speaker(seed=53, duration_s=3.6, yaw_deg=15.0, pitch_hz=172.0, smile=0.25),
-        appearance=Appearance(
+        appearance=HeadAppearance(
             skin=(0.50, 0.32, 0.22), lips=(0.42, 0.18, 0.16), hair=(0.35, 0.34, 0.33),
             iris=(0.22, 0.14, 0.06), clothes=(0.07, 0.20, 0.12), seed=4,
         ),
@@ -111,7 +111,7 @@ TAKES = (
 )  # fmt: skip
 
 
-def make_embedded_clips(out: Path, *, takes: tuple[Take, ...] = TAKES) -> list[Path]:
+def make_embedded_clips(out: Path, *, takes: tuple[SyntheticTake, ...] = TAKES) -> list[Path]:
     """Write the clips and their truth below `out`; returns the clips' paths."""
     for folder in ("clips", "truth"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def make_embedded_clips(out: Path, *, takes: tuple[Take, ...] = TAKES) -> list[P
     return [*paths, astronaut]
 
 
-def _film(out: Path, take: Take) -> Path:
+def _film(out: Path, take: SyntheticTake) -> Path:
     """One clip with its truth."""
     person = random_person(take.speaker.seed, take.appearance)
     camera = Camera.centered(take.focal_px, take.width, take.height)
@@ -172,7 +172,7 @@ def _film(out: Path, take: Take) -> Path:
 
 
 def _pictures(
-    take: Take, person: Person, expression: NDArray[np.float32], pose: Pose, camera: Camera
+    take: SyntheticTake, person: Person, expression: NDArray[np.float32], pose: HeadPose, camera: Camera
 ) -> Iterator[NDArray[np.uint8]]:
     """The frames, with the noise of a sensor."""
     random = np.random.default_rng([take.speaker.seed, 5])

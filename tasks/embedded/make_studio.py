@@ -23,7 +23,7 @@ from rendering.relighting.shading import ambient_light, directional_light, to_sr
 from rendering.synthetic.acting import expression_coefficients
 from rendering.synthetic.backdrop import blurred_room
 from rendering.synthetic.portrait import Person, random_person, skin_depth, take_picture
-from rendering.synthetic.rig_camera import RigCamera
+from rendering.synthetic.rig_camera import SyntheticCamera
 
 Float64 = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def _pinhole(focal_px: float, center_x_px: float, center_y_px: float) -> Camera:
 
 
 CAMERAS = (
-    RigCamera(
+    SyntheticCamera(
         name="cam_a",
         azimuth_deg=-28.0,
         height_m=0.05,
@@ -62,7 +62,7 @@ CAMERAS = (
         pinhole=_pinhole(1380.0, 250.4, 322.9),
         distortion=(-0.11, 0.06, 0.0008, -0.0006, 0.0),
     ),
-    RigCamera(
+    SyntheticCamera(
         name="cam_b",
         azimuth_deg=2.0,
         height_m=0.0,
@@ -70,7 +70,7 @@ CAMERAS = (
         pinhole=_pinhole(1450.0, 259.1, 316.2),
         distortion=(-0.07, 0.02, -0.0005, 0.0004),
     ),
-    RigCamera(
+    SyntheticCamera(
         name="cam_c",
         azimuth_deg=31.0,
         height_m=0.12,
@@ -85,7 +85,7 @@ CAMERAS = (
 class View:
     """What one camera sees of the empty studio."""
 
-    camera: RigCamera
+    camera: SyntheticCamera
     lens_map: NDArray[np.float32]
     background: NDArray[np.float32]
     lighting: NDArray[np.float32]
@@ -103,7 +103,7 @@ def make_embedded_studio(out: Path, *, subjects: int = 8) -> Path:
     return out
 
 
-def _view(camera: RigCamera, seed: int) -> View:
+def _view(camera: SyntheticCamera, seed: int) -> View:
     towards = camera.world_to_camera[:3, :3] @ (LAMP_FROM / np.linalg.norm(LAMP_FROM))
     wide = camera.wide_pinhole
     return View(

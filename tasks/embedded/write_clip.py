@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.media.ffmpeg_tool import check_finished, command
-from tasks.media.limited_process import LimitedProcess, Limits
+from tasks.media.limited_process import LimitedProcess, ProcessLimits
 
-WRITING_LIMITS = Limits(wall_s=600, memory_bytes=4 << 30)
+WRITING_LIMITS = ProcessLimits(wall_s=600, memory_bytes=4 << 30)
 _VIDEO = {
     "vcodec": "libx264",
     "pix_fmt": "yuv420p",

@@ -9,7 +9,7 @@ from tasks.reasons import Reason
 from tasks.stage import Json
 
 
-class Step(Record):
+class FinishedStage(Record):
     """One finished stage of a clip."""
 
     stage: str
@@ -32,11 +32,11 @@ class Clip(Record):
     """Role -> sha256 of everything made so far, and of the source's own files."""
     values: dict[str, Json]
     """Figures given so far by the source and the stages."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[FinishedStage, ...] = ()
     reason: Reason | None = None
     detail: str | None = None
 
-    def after(self, step: Step, *, blobs: dict[str, str], values: dict[str, Json]) -> Clip:
+    def after(self, step: FinishedStage, *, blobs: dict[str, str], values: dict[str, Json]) -> Clip:
         """The clip with one more stage done."""
         return self.model_copy(
             update={
@@ -46,7 +46,7 @@ class Clip(Record):
             }
         )
 
-    def rejected(self, reason: Reason, detail: str, step: Step | None = None) -> Clip:
+    def rejected(self, reason: Reason, detail: str, step: FinishedStage | None = None) -> Clip:
         """The clip quarantined; later stages leave it alone."""
         steps = self.steps if step is None else (*self.steps, step)
         return self.model_copy(update={"steps": steps, "reason": reason, "detail": detail})

@@ -13,9 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, PositiveFloat
 
 from model.settings import Settings
-from tasks.engine.clip import Clip, Step
+from tasks.engine.clip import Clip, FinishedStage
 from tasks.engine.registry import find_stage
-from tasks.engine.worker_pool import Answer, Limits, StorageError, Worker, borrow_worker
+from tasks.engine.worker_pool import Answer, JobLimits, StorageError, Worker, borrow_worker
 from tasks.reasons import Reason, Rejected
 from tasks.sources.digest import digest_source
 from tasks.stage import Json, Stage
@@ -36,9 +36,9 @@ class RunSettings(Settings):
     """Most private memory of a worker process, GB."""
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> JobLimits:
         """The same for the worker."""
-        return Limits(wall_s=self.job_timeout_s, memory_bytes=int(self.job_memory_gb * 1e9))
+        return JobLimits(wall_s=self.job_timeout_s, memory_bytes=int(self.job_memory_gb * 1e9))
 
 
 @task(task_run_name="{stage_name} {label}", cache_policy=NO_CACHE, persist_result=False)
@@ -127,7 +127,7 @@ def _work(clips: list[Clip], stage: Stage, recipe: Recipe, store: Store, worker:
 
 
 def _after(clip: Clip, action: Action, key: str, *, reused: bool) -> Clip:
-    step = Step(
+    step = FinishedStage(
         stage=action.stage,
         key=key,
         reused=reused,

@@ -42,7 +42,7 @@ class InterruptedJobError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class JobLimits:
     """What one job may take."""
 
     wall_s: float
@@ -64,7 +64,7 @@ class Answer:
 class Worker:
     """One child process; it is replaced when it dies or is killed."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: JobLimits) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self.interrupted = False
@@ -187,14 +187,14 @@ def _empty(folder: Path) -> None:
         path.unlink()
 
 
-_idle_workers: defaultdict[Limits, queue.LifoQueue[Worker]] = defaultdict(queue.LifoQueue)
+_idle_workers: defaultdict[JobLimits, queue.LifoQueue[Worker]] = defaultdict(queue.LifoQueue)
 """This process's workers that wait for a job; they live as long as the process."""
 
 _busy_workers: set[Worker] = set()
 
 
 @contextmanager
-def borrow_worker(limits: Limits) -> Iterator[Worker]:
+def borrow_worker(limits: JobLimits) -> Iterator[Worker]:
     """A worker of this process's own, started if none is idle.
 
     The task runner bounds how many are borrowed at once; a Dask or Ray worker process gets its own.

@@ -18,7 +18,7 @@ from tasks.training.run_folder import PipelineOrigin
 DEPTH, SAMPLES = "depth.json", "samples.json"
 
 
-class Strip(Record):
+class PictureRow(Record):
     """One picture of the page."""
 
     label: str
@@ -42,7 +42,7 @@ class Evaluated(Record):
     """Pictures are compared at this size."""
     notices: tuple[str, ...]
     """What is untrained or synthetic in the model or the version, in sentences."""
-    strips: tuple[Strip, ...]
+    strips: tuple[PictureRow, ...]
 
 
 class DepthEvaluation(Evaluated):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from tasks.evaluation.results import Strip, write_result
+from tasks.evaluation.results import PictureRow, write_result
 from tasks.report.contact_sheet import TILE_PX, depth_tile
 
 Tile = NDArray[np.uint8]
@@ -55,14 +55,14 @@ def error_tile(error_mm: Tensor, mask: Tensor) -> Tile:
     return np.asarray(cv2.resize(colors, (TILE_PX, TILE_PX), interpolation=cv2.INTER_NEAREST))
 
 
-def write_strip(folder: Path, name: str, label: str, tiles: Sequence[Tile], *, note: str = "") -> Strip:
+def write_strip(folder: Path, name: str, label: str, tiles: Sequence[Tile], *, note: str = "") -> PictureRow:
     """Tiles side by side as pictures/<name>.png."""
     file = f"pictures/{name}.png"
     write_result(folder, file, _encoded(np.concatenate(list(tiles), axis=1), "PNG"))
-    return Strip(label=label, file=file, note=note)
+    return PictureRow(label=label, file=file, note=note)
 
 
-def write_strips(folder: Path, strips: Iterable[LabelledTiles]) -> tuple[Strip, ...]:
+def write_strips(folder: Path, strips: Iterable[LabelledTiles]) -> tuple[PictureRow, ...]:
     """All of a page, in order."""
     return tuple(write_strip(folder, name, label, tiles, note=note) for name, label, note, tiles in strips)
 

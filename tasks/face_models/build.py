@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.builtin.head import builtin_head
-from rendering.builtin.parts import Part
+from rendering.builtin.parts import BodyPart
 from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, LANDMARKS, FaceModel, Float32, Int32
 from rendering.face_model_pca import FaceShapes, reduce_modes
 from rendering.landmarks.embedding_check import EmbeddingCheck, check_embedding
@@ -114,7 +114,7 @@ def _builtin_draft() -> Draft:
     skin[head.face_model.skin_triangles] = True
     return Draft(
         face_model=head.face_model,
-        surface=(head.parts[triangles] == Part.SKIN).all(axis=1),
+        surface=(head.parts[triangles] == BodyPart.SKIN).all(axis=1),
         skin=skin,
         albedo=head.albedo,
         identity_modes=len(head.face_model.identity_basis),

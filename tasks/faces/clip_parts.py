@@ -40,7 +40,7 @@ class CutSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ClipPart:
     """Consecutive frames [first, first + frames) of a clip."""
 
     first: int
@@ -105,7 +105,7 @@ def short_gaps(missing: NDArray[np.bool_], starts: NDArray[np.bool_], longest: i
     return short
 
 
-def longest_part(faults: Sequence[Reason | None], starts: NDArray[np.bool_]) -> Part:
+def longest_part(faults: Sequence[Reason | None], starts: NDArray[np.bool_]) -> ClipPart:
     """The longest run of frames without a fault inside one shot (the earliest of equals).
 
     Args:
@@ -119,7 +119,7 @@ def longest_part(faults: Sequence[Reason | None], starts: NDArray[np.bool_]) -> 
         for low, high in pairwise(edges):
             if high - low > best[1] - best[0]:
                 best = (int(low), int(high))
-    return Part(first=best[0], frames=best[1] - best[0], reason=_boundary(best, faults))
+    return ClipPart(first=best[0], frames=best[1] - best[0], reason=_boundary(best, faults))
 
 
 def _boundary(part: tuple[int, int], faults: Sequence[Reason | None]) -> Reason | None:
@@ -131,7 +131,7 @@ def _boundary(part: tuple[int, int], faults: Sequence[Reason | None]) -> Reason 
 
 
 def rejection(
-    faults: Sequence[Reason | None], starts: NDArray[np.bool_], part: Part, shortest: NonNegativeInt
+    faults: Sequence[Reason | None], starts: NDArray[np.bool_], part: ClipPart, shortest: NonNegativeInt
 ) -> tuple[Reason, str]:
     """Why no part of `shortest` frames exists: the commonest fault, else the cuts."""
     counts = Counter(fault for fault in faults if fault is not None)

@@ -37,7 +37,7 @@ class WatchSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class FaceSearch:
     """What was seen in each of N frames; NaN where there is nothing to tell."""
 
     landmarks: NDArray[np.float32]
@@ -64,7 +64,7 @@ class _Seen:
 
 def watch_face(
     frames: Iterable[Frame], landmarker: FaceLandmarker, *, settings: WatchSettings, picture_change: float
-) -> Watch:
+) -> FaceSearch:
     """Follow the main face: the largest one where it is first found, then the one that overlaps it.
 
     Args:
@@ -85,7 +85,7 @@ def watch_face(
         seen[-1].change = change
         frame_size = (frame.shape[1], frame.shape[0])
     missing = np.full((LANDMARKS, 3), np.nan, np.float32)
-    return Watch(
+    return FaceSearch(
         landmarks=np.array([one.face.landmarks if one.face else missing for one in seen], np.float32),
         score=np.array([one.face.score if one.face else 0.0 for one in seen], np.float32),
         change=np.array([one.change for one in seen], np.float32),

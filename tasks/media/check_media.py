@@ -10,7 +10,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from model.settings import Settings
 from tasks.media.frame_plan import FRAME_RATE
-from tasks.media.media_facts import MediaFacts, Track, Window
+from tasks.media.media_facts import MediaFacts, MediaTrack, Window
 from tasks.reasons import Reason, Rejected
 
 # one packet of these may hold no frame of its own (golden frames, packed or skipped frames)
@@ -55,7 +55,7 @@ class ProbeSettings(Settings):
 
 def check_facts(
     facts: MediaFacts, *, starts_as_media: bool, missing: str | None, settings: ProbeSettings
-) -> Track:
+) -> MediaTrack:
     """Judge a file by its container alone and return its video track.
 
     Args:
@@ -88,7 +88,7 @@ def check_facts(
     return video
 
 
-def check_length(video: Track, *, length_s: Fraction, settings: ProbeSettings) -> None:
+def check_length(video: MediaTrack, *, length_s: Fraction, settings: ProbeSettings) -> None:
     """Judge, before anything is decoded, how much would be.
 
     Args:
@@ -114,8 +114,8 @@ def check_length(video: Track, *, length_s: Fraction, settings: ProbeSettings) -
 
 
 def check_decoded(
-    video: Track | None, *, packets: int, codec: str, whole: bool, settings: ProbeSettings
-) -> Track:
+    video: MediaTrack | None, *, packets: int, codec: str, whole: bool, settings: ProbeSettings
+) -> MediaTrack:
     """Judge the decoded frames and return their track.
 
     Args:
@@ -152,7 +152,12 @@ def check_decoded(
 
 
 def check_sound(
-    audio: Track, *, decoded: Track | None, video: Track, window: Window | None, settings: ProbeSettings
+    audio: MediaTrack,
+    *,
+    decoded: MediaTrack | None,
+    video: MediaTrack,
+    window: Window | None,
+    settings: ProbeSettings,
 ) -> None:
     """Judge the sound against the picture, both on the file's clock.
 
@@ -195,13 +200,13 @@ def reject_complaints(complaints: Sequence[str]) -> None:
     )
 
 
-def frame_rate(video: Track) -> float:
+def frame_rate(video: MediaTrack) -> float:
     """Real frames per second: from first to last frame."""
     span_s = int(video.ticks[-1] - video.ticks[0]) * video.time_base
     return float((len(video.ticks) - 1) / span_s) if span_s else 0.0
 
 
-def upright_size(video: Track, *, rotation_deg: float) -> tuple[int, int]:
+def upright_size(video: MediaTrack, *, rotation_deg: float) -> tuple[int, int]:
     """(width, height) of its frames, turned upright and with square pixels; even."""
     width, height, aspect = video.width, video.height, video.pixel_aspect
     if round(rotation_deg) % 180 == 90:
@@ -210,7 +215,7 @@ def upright_size(video: Track, *, rotation_deg: float) -> tuple[int, int]:
     return square // 2 * 2, height // 2 * 2
 
 
-def _check_size(facts: MediaFacts, video: Track, *, settings: ProbeSettings) -> None:
+def _check_size(facts: MediaFacts, video: MediaTrack, *, settings: ProbeSettings) -> None:
     width, height = upright_size(video, rotation_deg=facts.rotation_deg)
     pixels = max(width * height, video.width * video.height)
     if pixels > settings.max_pixels or any(_TOO_MANY_PIXELS in line for line in facts.complaints):
@@ -239,9 +244,9 @@ def _check_declared(facts: MediaFacts, *, settings: ProbeSettings) -> None:
         )
 
 
-def _part_start_s(track: Track, window: Window | None) -> Fraction:
+def _part_start_s(track: MediaTrack, window: Window | None) -> Fraction:
     return track.start_s if window is None else max(track.start_s, window.start_s)
 
 
-def _part_end_s(track: Track, window: Window | None) -> Fraction:
+def _part_end_s(track: MediaTrack, window: Window | None) -> Fraction:
     return track.end_s if window is None else min(track.end_s, window.end_s)

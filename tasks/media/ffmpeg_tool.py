@@ -17,7 +17,7 @@ from typing import Any
 import ffmpeg
 import imageio_ffmpeg
 
-from tasks.media.limited_process import Finished, Limits, run_limited
+from tasks.media.limited_process import ProcessLimits, ProcessResult, run_limited
 
 CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,ogg,flv,asf,mxf,nut,rm,dv,gxf,wtv,nsv,ivf,yuv4mpegpipe,wav,flac,mp3,aac"
@@ -28,7 +28,7 @@ are left out; so are containers that refer to other files. The last four hold so
 ONE_THREAD = ("-filter_threads", "1", "-filter_complex_threads", "1")
 """Same bytes and one core whatever the machine."""
 
-OWN_FILE_LIMITS = Limits(wall_s=1800, memory_bytes=4 << 30)
+OWN_FILE_LIMITS = ProcessLimits(wall_s=1800, memory_bytes=4 << 30)
 """Our own files are trusted: the limits only keep a broken machine from hanging."""
 
 
@@ -64,7 +64,7 @@ def command(output: Any, *, level: str = "error") -> list[str]:
     return [*program, *ONE_THREAD, *ffmpeg.compile(output, cmd=[], overwrite_output=True)]
 
 
-def run_ffmpeg(output: Any, *, limits: Limits, level: str = "error") -> Finished:
+def run_ffmpeg(output: Any, *, limits: ProcessLimits, level: str = "error") -> ProcessResult:
     """Run an ffmpeg-python output to its end.
 
     Raises:
@@ -73,7 +73,7 @@ def run_ffmpeg(output: Any, *, limits: Limits, level: str = "error") -> Finished
     return run_limited(command(output, level=level), limits=limits)
 
 
-def check_finished(end: Finished, *, doing: str) -> None:
+def check_finished(end: ProcessResult, *, doing: str) -> None:
     """Raise unless ffmpeg ended well and had nothing to complain about.
 
     Its exit status alone says nothing: damaged input is decoded in part with status 0.

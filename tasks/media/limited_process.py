@@ -27,7 +27,7 @@ MESSAGES_LIMIT_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ProcessLimits:
     """What one child process may use."""
 
     wall_s: float
@@ -41,7 +41,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class ProcessResult:
     """How a child process ended."""
 
     returncode: int
@@ -54,7 +54,7 @@ class Finished:
 class LimitedProcess:
     """A running child with limits; leaving the `with` block kills it and its process group."""
 
-    def __init__(self, arguments: Sequence[str], *, limits: Limits, feeds: bool = False) -> None:
+    def __init__(self, arguments: Sequence[str], *, limits: ProcessLimits, feeds: bool = False) -> None:
         """Start it without a shell; `feeds`: the caller writes to its standard input."""
         self._name = os.path.basename(arguments[0])  # noqa: PTH119  # an argument, maybe not a path
         self._limits = limits
@@ -119,7 +119,7 @@ class LimitedProcess:
                 return False
         return True
 
-    def finish(self) -> Finished:
+    def finish(self) -> ProcessResult:
         """Close its input, wait for its end and say how it ended."""
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -131,7 +131,7 @@ class LimitedProcess:
         self._waited_s += time.monotonic() - began
         self._drain.join(timeout=self._remaining_s())
         self._check_end()
-        return Finished(
+        return ProcessResult(
             returncode=self._process.returncode,
             stdout=b"",
             messages=self._messages.decode("utf-8", errors="replace"),
@@ -190,7 +190,7 @@ class LimitedProcess:
         self._process.wait()
 
 
-def run_limited(arguments: Sequence[str], *, limits: Limits) -> Finished:
+def run_limited(arguments: Sequence[str], *, limits: ProcessLimits) -> ProcessResult:
     """Run a program to its end and collect its standard output.
 
     Raises:
@@ -208,10 +208,10 @@ def run_limited(arguments: Sequence[str], *, limits: Limits) -> Finished:
                     f"{limits.stdout_bytes} bytes",
                 )
         end = process.finish()
-    return Finished(returncode=end.returncode, stdout=bytes(collected), messages=end.messages)
+    return ProcessResult(returncode=end.returncode, stdout=bytes(collected), messages=end.messages)
 
 
-def _set_limits(pid: int, limits: Limits) -> None:
+def _set_limits(pid: int, limits: ProcessLimits) -> None:
     # set from outside, right after the start: preexec_fn is unsafe in a program with threads
     cpu_s = max(1, round(limits.wall_s))
     for what, value in (

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.media.ffmpeg_tool import MediaFileError, ffmpeg_path, media_input, run_ffmpeg
-from tasks.media.limited_process import Limits
+from tasks.media.limited_process import ProcessLimits
 
 _DISCARDED = 0x4  # AV_PKT_FLAG_DISCARD: decoded, never shown (before the start of an edit list)
 MARGIN_S = Fraction(1, 2)
@@ -42,7 +42,7 @@ _SERIOUS_WARNING = re.compile(r"\[warning\].*(corrupt|mismatch|truncated|invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Track:
+class MediaTrack:
     """One track as listed: its packets or its decoded frames, in the order they came."""
 
     kind: str
@@ -74,7 +74,7 @@ class Track:
 class MediaFacts:
     """A file as its container describes it; nothing is decoded for it."""
 
-    tracks: tuple[Track, ...]
+    tracks: tuple[MediaTrack, ...]
     """Those with packets: video (without attached pictures), audio, subtitles, data."""
     container: str
     declared_s: float | None
@@ -85,11 +85,11 @@ class MediaFacts:
     encrypted: bool
     complaints: tuple[str, ...]
 
-    def first(self, kind: str) -> Track | None:
+    def first(self, kind: str) -> MediaTrack | None:
         """The first track of a kind: the one that is used."""
         return next(iter(self.all(kind)), None)
 
-    def all(self, kind: str) -> tuple[Track, ...]:
+    def all(self, kind: str) -> tuple[MediaTrack, ...]:
         """Tracks of a kind in file order."""
         return tuple(track for track in self.tracks if track.kind == kind)
 
@@ -112,7 +112,7 @@ class Window:
         }
 
 
-def read_facts(path: Path, *, limits: Limits, max_pixels: int) -> MediaFacts:
+def read_facts(path: Path, *, limits: ProcessLimits, max_pixels: int) -> MediaFacts:
     """List the packets of every track.
 
     Raises:
@@ -146,8 +146,8 @@ def read_facts(path: Path, *, limits: Limits, max_pixels: int) -> MediaFacts:
 
 
 def list_decoded(
-    path: Path, *, window: Window | None, has_audio: bool, limits: Limits, max_pixels: int
-) -> tuple[tuple[Track, ...], tuple[str, ...]]:
+    path: Path, *, window: Window | None, has_audio: bool, limits: ProcessLimits, max_pixels: int
+) -> tuple[tuple[MediaTrack, ...], tuple[str, ...]]:
     """Decode the first video and audio track and list their frames; also ffmpeg's complaints.
 
     Raises:
@@ -183,7 +183,7 @@ def video_source(path: Path, *, window: Window | None, max_pixels: int) -> Any:
     return video if window is None else video.filter("trim", **window.bounds)
 
 
-def parse_listing(text: str) -> Iterator[Track]:
+def parse_listing(text: str) -> Iterator[MediaTrack]:
     """The tracks of a framecrc listing that have packets."""
     headers: dict[int, dict[str, str]] = {}
     packets: dict[int, list[tuple[int, int]]] = {}
@@ -221,11 +221,11 @@ def _packet(line: str) -> tuple[int, int, int] | None:
     return track, decode_time if show_time == _UNKNOWN_TIME else show_time, max(0, duration)
 
 
-def _track(header: dict[str, str], listed: list[tuple[int, int]]) -> Track:
+def _track(header: dict[str, str], listed: list[tuple[int, int]]) -> MediaTrack:
     width, _, height = header.get("dimensions", "0x0").partition("x")
     across, down = (int(text) for text in header.get("sar", "0/1").split("/"))
     times = np.array(listed, dtype=np.int64)
-    return Track(
+    return MediaTrack(
         kind=header.get("media_type", "data"),
         codec=header.get("codec_id", "unknown"),
         time_base=Fraction(header.get("tb", "1/1")),

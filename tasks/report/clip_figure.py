@@ -21,7 +21,7 @@ from tasks.media.video_files import read_audio, read_chosen
 from tasks.report import contact_sheet
 from tasks.report.color_bar import draw_color_bar
 from tasks.report.facts import ClipFiles
-from tasks.report.waveform import Track, draw_track, mouth_opening
+from tasks.report.waveform import Curve, draw_track, mouth_opening
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Camera-space vertices of the shown frames, (K, V, 3) m, and the triangles of the skin, (S, 3)."""
@@ -32,7 +32,7 @@ TRACK_WIDTH = 1056.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Strip:
+class ClipStrip:
     """One row of pictures."""
 
     label: str
@@ -47,7 +47,7 @@ class ClipFigure:
     row: ManifestRow
     columns: tuple[str, ...]
     """Time or number of each shown frame."""
-    strips: tuple[Strip, ...]
+    strips: tuple[ClipStrip, ...]
     color_bar: Markup | None
     track: Markup | None
 
@@ -78,11 +78,11 @@ def build_clip_figure(row: ManifestRow, files: ClipFiles) -> ClipFigure:
 
 def _strip(
     label: str, frames: Sequence[NDArray[Any]], tile: Callable[[NDArray[Any]], contact_sheet.Image]
-) -> Strip:
-    return Strip(label=label, tiles=tuple(contact_sheet.data_uri(tile(frame)) for frame in frames))
+) -> ClipStrip:
+    return ClipStrip(label=label, tiles=tuple(contact_sheet.data_uri(tile(frame)) for frame in frames))
 
 
-def _source_strip(row: ManifestRow, files: ClipFiles, shown: Sequence[int]) -> Strip | None:
+def _source_strip(row: ManifestRow, files: ClipFiles, shown: Sequence[int]) -> ClipStrip | None:
     if "video" not in files or row.crop_transform is None:
         return None
     transform = np.reshape(row.crop_transform, (3, 3))
@@ -92,17 +92,19 @@ def _source_strip(row: ManifestRow, files: ClipFiles, shown: Sequence[int]) -> S
     )
 
 
-def _landmark_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]) -> Strip | None:
+def _landmark_strip(
+    files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]
+) -> ClipStrip | None:
     if "crop_landmarks" not in files:
         return None
     landmarks = _load_landmarks(files["crop_landmarks"])[list(shown)]
     tiles = [contact_sheet.landmark_tile(crop, points) for crop, points in zip(crops, landmarks, strict=True)]
-    return Strip(label="landmarks", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+    return ClipStrip(label="landmarks", tiles=tuple(map(contact_sheet.data_uri, tiles)))
 
 
 def _mesh_strip(
     row: ManifestRow, files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]
-) -> Strip | None:
+) -> ClipStrip | None:
     mesh = _captured_mesh(files, shown) or _fitted_mesh(files, shown)
     if mesh is None or row.camera_matrix is None:
         return None
@@ -112,7 +114,7 @@ def _mesh_strip(
         contact_sheet.mesh_tile(crop, vertices, triangles, camera)
         for crop, vertices in zip(crops, posed, strict=True)
     ]
-    return Strip(label="mesh", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+    return ClipStrip(label="mesh", tiles=tuple(map(contact_sheet.data_uri, tiles)))
 
 
 def _captured_mesh(files: ClipFiles, shown: Sequence[int]) -> Mesh | None:
@@ -135,7 +137,7 @@ def _fitted_mesh(files: ClipFiles, shown: Sequence[int]) -> Mesh | None:
 
 def _depth_strip(
     row: ManifestRow, files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]
-) -> Strip | None:
+) -> ClipStrip | None:
     scale, offset, near, far = row.depth_scale_m, row.depth_offset_m, row.depth_near_m, row.depth_far_m
     if "depth" not in files or scale is None or offset is None or near is None or far is None:
         return None
@@ -145,15 +147,15 @@ def _depth_strip(
         contact_sheet.depth_tile(crop, depth_m, near_m=near, far_m=far)
         for crop, depth_m in zip(crops, metres, strict=True)
     ]
-    return Strip(label="depth", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+    return ClipStrip(label="depth", tiles=tuple(map(contact_sheet.data_uri, tiles)))
 
 
-def _mask_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]) -> Strip | None:
+def _mask_strip(files: ClipFiles, crops: Sequence[NDArray[Any]], shown: Sequence[int]) -> ClipStrip | None:
     if "mask" not in files:
         return None
     masks = read_chosen(files["mask"], shown, pixel_format="gray")
     tiles = [contact_sheet.mask_tile(crop, mask) for crop, mask in zip(crops, masks, strict=True)]
-    return Strip(label="mask", tiles=tuple(map(contact_sheet.data_uri, tiles)))
+    return ClipStrip(label="mask", tiles=tuple(map(contact_sheet.data_uri, tiles)))
 
 
 def posed_vertices(face_model: FaceModel, fit: Path, shown: Sequence[int]) -> NDArray[np.float32]:
@@ -167,10 +169,10 @@ def posed_vertices(face_model: FaceModel, fit: Path, shown: Sequence[int]) -> ND
     return np.asarray(np.einsum("kij,kvj->kvi", turns, vertices) + translation[:, None], dtype=np.float32)
 
 
-def _track(row: ManifestRow, files: ClipFiles, shown: Sequence[int], fps: float) -> Track:
+def _track(row: ManifestRow, files: ClipFiles, shown: Sequence[int], fps: float) -> Curve:
     frames = row.frames or 1
     mouth = mouth_opening(_load_landmarks(files["crop_landmarks"])) if "crop_landmarks" in files else None
-    return Track(
+    return Curve(
         duration_s=frames / fps,
         samples=read_audio(files["clip_audio"]) if "clip_audio" in files else None,
         mouth=mouth,

@@ -20,7 +20,7 @@ STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class Curve:
     """What a clip sounds like and how its mouth moves."""
 
     duration_s: float
@@ -46,7 +46,7 @@ def envelope(samples: NDArray[np.int16], columns: int) -> NDArray[np.float64]:
     return np.asarray(np.stack([low, high], axis=-1) / 32768.0)
 
 
-def draw_track(track: Track, *, width: float) -> Markup:
+def draw_track(track: Curve, *, width: float) -> Markup:
     """Waveform above mouth opening; x = 0 is the clip's start and x = width its end."""
     mouth_top = SOUND_HEIGHT + GAP
     bottom = mouth_top + MOUTH_HEIGHT
@@ -62,7 +62,7 @@ def draw_track(track: Track, *, width: float) -> Markup:
     )
 
 
-def _time_axis(track: Track, width: float, bottom: float) -> Markup:
+def _time_axis(track: Curve, width: float, bottom: float) -> Markup:
     step = next((step for step in STEPS_S if track.duration_s / step <= 12), STEPS_S[-1])
     marks = [element("line", x1=0, x2=width, y1=bottom, y2=bottom, class_="axis")]
     for index in range(int(track.duration_s / step + 1e-9) + 1):
@@ -74,7 +74,7 @@ def _time_axis(track: Track, width: float, bottom: float) -> Markup:
     return element("g", *marks)
 
 
-def _shown(track: Track, width: float, bottom: float) -> Markup:
+def _shown(track: Curve, width: float, bottom: float) -> Markup:
     lines = []
     for shown_s in track.shown_s:
         x = width * shown_s / track.duration_s
@@ -108,7 +108,7 @@ def _sound(samples: NDArray[np.int16] | None, width: float) -> Markup:
     )
 
 
-def _mouth(track: Track, width: float, top: float) -> Markup:
+def _mouth(track: Curve, width: float, top: float) -> Markup:
     if track.mouth is None or not np.isfinite(track.mouth).any():
         return text("no landmarks", width / 2, top + MOUTH_HEIGHT / 2, class_="tick", anchor="middle")
     highest = max(float(np.nanmax(track.mouth)), 0.05)

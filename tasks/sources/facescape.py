@@ -43,7 +43,7 @@ class FacescapeSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Take:
+class _FaceScapeTake:
     """A take's files and its similarity: x_model [mm] = R (scale x_take) + t."""
 
     name: str
@@ -96,7 +96,7 @@ def _scan_take(
         why = mesh if isinstance(mesh, Refusal) else similarity
         assert isinstance(why, Refusal)
         return [_refuse(f"{name}/{view}", why) for view in views]
-    take = _Take(
+    take = _FaceScapeTake(
         name=name,
         params_path=params_path,
         params=params,
@@ -110,7 +110,7 @@ def _scan_take(
     return [_scan_view(take, view) for view in views]
 
 
-def _scan_view(take: _Take, view: str) -> CaptureSource | RejectedSource:
+def _scan_view(take: _FaceScapeTake, view: str) -> CaptureSource | RejectedSource:
     name = f"{take.name}/{view}"
     if not _field(take, view, "valid"):
         return _refuse(name, Refusal(Reason.CORRUPT, "FaceScape marks the view's camera as not valid"))
@@ -130,7 +130,7 @@ def _scan_view(take: _Take, view: str) -> CaptureSource | RejectedSource:
     )
 
 
-def _camera(take: _Take, view: str, unit_m: float) -> CaptureCamera:
+def _camera(take: _FaceScapeTake, view: str, unit_m: float) -> CaptureCamera:
     try:
         world_to_camera = np.array(_field(take, view, "Rt"), float)
         return convert_camera(
@@ -144,7 +144,7 @@ def _camera(take: _Take, view: str, unit_m: float) -> CaptureCamera:
         raise ValueError(f"{take.params_path}: view {view}: {error}") from error
 
 
-def _from_model(world_to_camera: NDArray[np.float64], take: _Take) -> NDArray[np.float64]:
+def _from_model(world_to_camera: NDArray[np.float64], take: _FaceScapeTake) -> NDArray[np.float64]:
     """Model coordinates (mm) to the camera: x_cam = s (R x_take + t), x_take = R_m^T (x_model - t_m) / s."""
     rotation = world_to_camera[:3, :3] @ take.to_model[:3, :3].T
     translation = take.scale * world_to_camera[:3, 3] - rotation @ take.to_model[:3, 3]
@@ -178,7 +178,7 @@ def _find_similarity(
     return scale, pose[:3]
 
 
-def _field(take: _Take, view: str, name: str) -> Any:
+def _field(take: _FaceScapeTake, view: str, name: str) -> Any:
     key = f"{view}_{name}"
     if key not in take.params:
         raise ValueError(f"{take.params_path}: lacks {key!r}")

@@ -28,7 +28,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
-class RigCamera(Record):
+class RigCameraEntry(Record):
     """One camera of rig.json."""
 
     id: str
@@ -51,7 +51,7 @@ class Rig(Record):
     units: Literal["m", "cm", "mm"]
     convention: Literal["opencv", "opengl"]
     pixel_origin: Literal["center", "corner"]
-    cameras: tuple[RigCamera, ...]
+    cameras: tuple[RigCameraEntry, ...]
     template: str | None = None
     face_vertex_ids: str | None = None
     licence: str | None = None

@@ -11,15 +11,15 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from model.settings import Settings
 from tasks.faces.clip_parts import (
+    ClipPart,
     CutSettings,
-    Part,
     landmark_jumps,
     longest_part,
     rejection,
     short_gaps,
     shot_starts,
 )
-from tasks.faces.follow_face import Watch, WatchSettings, watch_face
+from tasks.faces.follow_face import FaceSearch, WatchSettings, watch_face
 from tasks.media.video_files import read_frames
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Json, Stage, StageInput, StageOutput
@@ -55,7 +55,7 @@ class LandmarkSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pose:
+class _FaceAngles:
     roll_deg: NDArray[np.float64]
     yaw_deg: NDArray[np.float64]
     height_px: NDArray[np.float64]
@@ -99,7 +99,7 @@ class Judged:
     values: dict[str, Json]
 
 
-def judge(watch: Watch, settings: LandmarkSettings, *, source_scale: float) -> Judged:
+def judge(watch: FaceSearch, settings: LandmarkSettings, *, source_scale: float) -> Judged:
     """Choose the longest good part of what was seen.
 
     Args:
@@ -130,9 +130,9 @@ def _part(
     missing: NDArray[np.bool_],
     bridged: NDArray[np.bool_],
     starts: NDArray[np.bool_],
-    pose: _Pose,
+    pose: _FaceAngles,
     settings: LandmarkSettings,
-) -> Part:
+) -> ClipPart:
     steep = np.abs(pose.roll_deg) > settings.largest_roll_deg
     aside = np.abs(pose.yaw_deg) > settings.largest_yaw_deg
     faults = [
@@ -146,7 +146,7 @@ def _part(
 
 
 def _check_faces(
-    watch: Watch, pose: _Pose, part: Part, settings: LandmarkSettings, source_scale: float
+    watch: FaceSearch, pose: _FaceAngles, part: ClipPart, settings: LandmarkSettings, source_scale: float
 ) -> None:
     turned = watch.turned[_slice(part)]
     if np.nansum(turned) > np.isfinite(turned).sum() / 2:
@@ -171,7 +171,7 @@ def _check_faces(
 
 
 def _values(
-    watch: Watch, pose: _Pose, part: Part, bridged: NDArray[np.bool_], source_scale: float
+    watch: FaceSearch, pose: _FaceAngles, part: ClipPart, bridged: NDArray[np.bool_], source_scale: float
 ) -> dict[str, Json]:
     kept = _slice(part)
     return {
@@ -187,17 +187,17 @@ def _values(
     }
 
 
-def _rival_share(watch: Watch, part: Part, rival_area: float) -> float:
+def _rival_share(watch: FaceSearch, part: ClipPart, rival_area: float) -> float:
     rivals = watch.rival[_slice(part)]
     return float((rivals > rival_area).sum() / max(np.isfinite(rivals).sum(), 1))
 
 
-def _pose(landmarks: NDArray[np.float32]) -> _Pose:
+def _pose(landmarks: NDArray[np.float32]) -> _FaceAngles:
     """Roll of the eye line, yaw of the cheeks (MediaPipe's own z) and height, each (N,)."""
     points = landmarks.astype(np.float64)
     eyes = points[:, _LEFT_EYE] - points[:, _RIGHT_EYE]
     cheeks = points[:, _LEFT_CHEEK] - points[:, _RIGHT_CHEEK]
-    return _Pose(
+    return _FaceAngles(
         roll_deg=np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0])),
         yaw_deg=np.degrees(np.arctan2(cheeks[:, 2], np.hypot(cheeks[:, 0], cheeks[:, 1]))),
         height_px=np.linalg.norm(points[:, _CHIN, :2] - points[:, _FOREHEAD, :2], axis=1),
@@ -215,7 +215,7 @@ def _interpolated(landmarks: NDArray[np.float32], gaps: NDArray[np.bool_]) -> ND
     return filled
 
 
-def _slice(part: Part) -> slice:
+def _slice(part: ClipPart) -> slice:
     return slice(part.first, part.first + part.frames)
 
 

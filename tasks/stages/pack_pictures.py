@@ -20,7 +20,7 @@ from tasks.media.frame_plan import FRAME_RATE, FramePlan, plan_frames
 from tasks.media.video_files import write_video
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Stage, StageInput, StageOutput
-from tasks.stages.resample_media import Motion
+from tasks.stages.resample_media import MotionMeter
 
 
 class PackSettings(Settings):
@@ -49,7 +49,7 @@ def run(stage_input: StageInput, settings: PackSettings) -> StageOutput:
     plan = _plan(len(pictures), fps, settings)
     height, width = read_image(pictures[0], size=None).shape[:2]
     video = stage_input.scratch / "video.mp4"
-    motion = Motion()
+    motion = MotionMeter()
     write_video(video, _planned(pictures, plan.source_frames, (width, height), motion), profile="source")
     if motion.largest < settings.min_motion:
         raise Rejected(
@@ -92,7 +92,7 @@ def _plan(pictures: int, fps: float, settings: PackSettings) -> FramePlan:
 
 
 def _planned(
-    pictures: Sequence[Path], chosen: Sequence[int], size: tuple[int, int], motion: Motion
+    pictures: Sequence[Path], chosen: Sequence[int], size: tuple[int, int], motion: MotionMeter
 ) -> Iterator[NDArray[np.uint8]]:
     """The pictures that the plan names, as often as it does, cut to even sides."""
     shown = -1

@@ -23,8 +23,8 @@ from tasks.media.check_media import (
     upright_size,
 )
 from tasks.media.frame_plan import FRAME_RATE, FramePlan, plan_frames
-from tasks.media.limited_process import Limits
-from tasks.media.media_facts import MediaFacts, Track, Window, list_decoded, read_facts
+from tasks.media.limited_process import ProcessLimits
+from tasks.media.media_facts import MediaFacts, MediaTrack, Window, list_decoded, read_facts
 from tasks.media.source_file import is_script, looks_like_media, missing_bytes, open_source
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Json, Stage, StageInput, StageOutput
@@ -99,7 +99,7 @@ STAGE = Stage(
 )
 
 
-def _inspect(path: Path, *, settings: ProbeSettings) -> tuple[MediaFacts, Track]:
+def _inspect(path: Path, *, settings: ProbeSettings) -> tuple[MediaFacts, MediaTrack]:
     """Everything that can be told without decoding; the facts and the video's packets."""
     size, head, tail = open_source(path, max_bytes=settings.max_file_bytes)
     if is_script(head):
@@ -111,8 +111,8 @@ def _inspect(path: Path, *, settings: ProbeSettings) -> tuple[MediaFacts, Track]
     )
 
 
-def _limits(settings: ProbeSettings) -> Limits:
-    return Limits(
+def _limits(settings: ProbeSettings) -> ProcessLimits:
+    return ProcessLimits(
         wall_s=settings.wall_s,
         memory_bytes=settings.memory_bytes,
         stdout_bytes=settings.max_file_packets * LISTED_BYTES,
@@ -120,8 +120,8 @@ def _limits(settings: ProbeSettings) -> Limits:
 
 
 def _decode(
-    path: Path, facts: MediaFacts, packets: Track, *, window: Window | None, settings: ProbeSettings
-) -> tuple[Track, Track | None]:
+    path: Path, facts: MediaFacts, packets: MediaTrack, *, window: Window | None, settings: ProbeSettings
+) -> tuple[MediaTrack, MediaTrack | None]:
     """The decoded frames of picture and sound, checked."""
     audio = facts.first("audio")
     tracks, complaints = list_decoded(
@@ -146,7 +146,7 @@ def _decode(
 
 
 def _window(
-    values: Mapping[str, Json], facts: MediaFacts, packets: Track, *, settings: ProbeSettings
+    values: Mapping[str, Json], facts: MediaFacts, packets: MediaTrack, *, settings: ProbeSettings
 ) -> Window | None:
     """The interval that the list names, on the file's clock; None: the whole file."""
     after_s, before_s = values.get("source_start_s"), values.get("source_end_s")
@@ -167,7 +167,9 @@ def _window(
     )
 
 
-def _picture_figures(facts: MediaFacts, packets: Track, video: Track, plan: FramePlan) -> dict[str, Json]:
+def _picture_figures(
+    facts: MediaFacts, packets: MediaTrack, video: MediaTrack, plan: FramePlan
+) -> dict[str, Json]:
     return {
         "container": facts.container,
         "video_codec": packets.codec,
@@ -184,7 +186,7 @@ def _picture_figures(facts: MediaFacts, packets: Track, video: Track, plan: Fram
     }
 
 
-def _sound_figures(facts: MediaFacts, audio: Track | None, *, start_s: Fraction) -> dict[str, Json]:
+def _sound_figures(facts: MediaFacts, audio: MediaTrack | None, *, start_s: Fraction) -> dict[str, Json]:
     tracks = facts.all("audio")
     if audio is None:
         return {"has_audio": False, "audio_tracks": len(tracks)}

@@ -30,7 +30,7 @@ from tasks.stages.depth_settings import DepthSettings
 Float32 = NDArray[np.float32]
 
 
-class Motion(Protocol):
+class MeshMotion(Protocol):
     """A mesh over the frames of a clip."""
 
     def __len__(self) -> int:
@@ -87,7 +87,7 @@ class Subject:
     """What is rendered: a skin mesh, how it moves, and the camera that sees it."""
 
     mesh: SkinMesh
-    motion: Motion
+    motion: MeshMotion
     camera: Camera
     mask_source: str
     """"mesh", or "mesh+residual" where the fit's photometric residual takes hidden skin out."""

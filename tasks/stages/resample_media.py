@@ -15,7 +15,7 @@ from pydantic import BaseModel, PositiveFloat, PositiveInt
 
 from model.settings import Settings
 from tasks.media.ffmpeg_tool import command, media_input
-from tasks.media.limited_process import LimitedProcess, Limits, run_limited
+from tasks.media.limited_process import LimitedProcess, ProcessLimits, run_limited
 from tasks.media.media_facts import Window, anonymous, complaints, video_source
 from tasks.media.video_files import (
     SAMPLE_RATE,
@@ -59,7 +59,7 @@ def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
     plan = json.loads(stage_input.blobs["plan"].read_bytes())
     chosen = plan["source_frames"]
     video = stage_input.scratch / "video.mp4"
-    motion = Motion()
+    motion = MotionMeter()
     decoded = _decoded_frames(source, plan, settings=settings)
     write_video(video, _planned(decoded, chosen=chosen, motion=motion), profile="source")
     if motion.largest < settings.min_motion:
@@ -93,7 +93,7 @@ STAGE = Stage(
 )
 
 
-class Motion:
+class MotionMeter:
     """How much a clip moves: the largest change of any cell against the first frame."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class Motion:
 
 
 def _planned(
-    decoded: Iterator[NDArray[np.uint8]], *, chosen: Sequence[int], motion: Motion
+    decoded: Iterator[NDArray[np.uint8]], *, chosen: Sequence[int], motion: MotionMeter
 ) -> Iterator[NDArray[np.uint8]]:
     """The decoded frames that the plan names, as often as it does; all are read to the end."""
     position = 0
@@ -193,5 +193,5 @@ def _window(plan: dict[str, Json]) -> Window | None:
     return Window(start_s=Fraction(start_s), end_s=Fraction(end_s), seeks=seeks)
 
 
-def _limits(settings: ResampleSettings) -> Limits:
-    return Limits(wall_s=settings.wall_s, memory_bytes=settings.memory_bytes)
+def _limits(settings: ResampleSettings) -> ProcessLimits:
+    return ProcessLimits(wall_s=settings.wall_s, memory_bytes=settings.memory_bytes)

@@ -23,7 +23,7 @@ LINES = 10
 
 
 class TrainingWatch:
-    """A model.training.trainer.Watch; use as a context manager."""
+    """A model.training.trainer.TrainerCallback; use as a context manager."""
 
     def __init__(
         self, stage: str, *, logs: Path, steps: int, progress: StageProgress, look: Look | None

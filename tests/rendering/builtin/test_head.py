@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from rendering.builtin.appearance import Appearance
+from rendering.builtin.appearance import HeadAppearance
 from rendering.builtin.head import (
     EXPRESSION_NAMES,
     FULL_EXPRESSION,
@@ -11,7 +11,7 @@ from rendering.builtin.head import (
     BuiltinHead,
     builtin_head,
 )
-from rendering.builtin.parts import Part
+from rendering.builtin.parts import BodyPart
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def moved_mm(head, name, mask):
     return (mode * [1, -1, -1])[mask].mean(axis=0)
 
 
-def near(head, x, y, part=Part.SKIN, radius=5.0):
+def near(head, x, y, part=BodyPart.SKIN, radius=5.0):
     off = np.hypot(head.sites[:, 0] - x, head.sites[:, 1] - y)
     return (off < radius) & (head.parts == part) & (head.sites[:, 2] > 0)
 
@@ -48,7 +48,7 @@ def test_generating_twice_gives_the_same_bytes(head):
 
 
 def test_the_neutral_face_is_symmetric(head):
-    skin = head.face_model.mean[head.parts == Part.SKIN]
+    skin = head.face_model.mean[head.parts == BodyPart.SKIN]
     mirrored = skin * np.float32([-1, 1, 1])
     order, other = (np.lexsort(np.round(points.T, 6)) for points in (skin, mirrored))
     np.testing.assert_allclose(skin[order], mirrored[other], atol=2e-5)
@@ -64,12 +64,12 @@ def test_every_mode_moves_something_and_no_two_are_the_same(head):
 
 
 def test_the_jaw_opens_the_mouth_and_takes_lower_teeth_and_chin(head):
-    lower = head.parts == Part.LOWER_TEETH
+    lower = head.parts == BodyPart.LOWER_TEETH
     assert moved_mm(head, "jaw_open", lower)[1] < -20
     assert moved_mm(head, "jaw_open", near(head, 0, -105))[1] < -20
-    assert abs(moved_mm(head, "jaw_open", head.parts == Part.UPPER_TEETH)).max() < 0.1
+    assert abs(moved_mm(head, "jaw_open", head.parts == BodyPart.UPPER_TEETH)).max() < 0.1
     assert abs(moved_mm(head, "jaw_open", near(head, 31, 15))).max() < 0.1
-    assert abs(moved_mm(head, "jaw_open", head.parts == Part.SHOULDERS)).max() < 0.1
+    assert abs(moved_mm(head, "jaw_open", head.parts == BodyPart.SHOULDERS)).max() < 0.1
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_a_full_blink_closes_the_lids_over_the_eyeball(head):
         head.face_model.mean
         + FULL_EXPRESSION * head.face_model.expression_basis[EXPRESSION_NAMES.index("blink_left")]
     )
-    rim = (head.parts == Part.LID_RIM) & (head.detail == 0) & (head.sites[:, 0] > 0)
+    rim = (head.parts == BodyPart.LID_RIM) & (head.detail == 0) & (head.sites[:, 0] > 0)
     aperture = {
         name: np.ptp(points[rim & (np.abs(head.sites[:, 0] - 31) < 4), 1])
         for name, points in (("open", head.face_model.mean), ("closed", closed))
     }
     assert aperture["open"] > 0.008
     assert aperture["closed"] < 0.2 * aperture["open"]
-    eye = head.face_model.mean[head.parts == Part.LEFT_EYE]
+    eye = head.face_model.mean[head.parts == BodyPart.LEFT_EYE]
     center = eye.mean(axis=0) * [1, 1, 0] + [0, 0, eye[:, 2].min() + 0.012]
     assert np.linalg.norm(closed[rim] - center, axis=1).min() > 0.0115
 
@@ -116,7 +116,7 @@ def test_a_full_blink_closes_the_lids_over_the_eyeball(head):
 def test_the_skin_is_on_the_front_without_eyes_hair_or_throat(head):
     model = head.face_model
     corners = model.triangles[model.skin_triangles]
-    assert (head.parts[corners] == Part.SKIN).all()
+    assert (head.parts[corners] == BodyPart.SKIN).all()
     centers = head.sites[corners].mean(axis=1)
     assert centers[:, 2].min() > 0
     assert centers[:, 1].max() < 75
@@ -124,11 +124,11 @@ def test_the_skin_is_on_the_front_without_eyes_hair_or_throat(head):
 
 
 def test_appearances_differ_in_colour_only_where_they_should(head):
-    pale, dark = Appearance(skin=(0.7, 0.5, 0.4)), Appearance(skin=(0.2, 0.1, 0.07))
+    pale, dark = HeadAppearance(skin=(0.7, 0.5, 0.4)), HeadAppearance(skin=(0.2, 0.1, 0.07))
     light_colors, dark_colors = head.colors(pale), head.colors(dark)
     cheek = near(head, 40, -45)
     assert (light_colors[cheek].mean(axis=0) > 1.8 * dark_colors[cheek].mean(axis=0)).all()
-    teeth = head.parts == Part.UPPER_TEETH
+    teeth = head.parts == BodyPart.UPPER_TEETH
     np.testing.assert_array_equal(light_colors[teeth], dark_colors[teeth])
     for seed in range(6):
         colors = head.random_colors(seed)
@@ -145,6 +145,6 @@ def test_lips_brows_and_eyes_stand_out(head):
     assert mean_color(near(head, 28, 21, radius=2.5)).sum() < 0.5 * cheek.sum()
     lips = mean_color(near(head, 0, -75, radius=3.0))
     assert lips[1] / lips[0] < 0.85 * cheek[1] / cheek[0]
-    eye = (head.parts == Part.LEFT_EYE) & (head.detail > 35) & (head.detail < 50)
-    pupil = (head.parts == Part.LEFT_EYE) & (head.detail < 5)
+    eye = (head.parts == BodyPart.LEFT_EYE) & (head.detail > 35) & (head.detail < 50)
+    pupil = (head.parts == BodyPart.LEFT_EYE) & (head.detail < 5)
     assert mean_color(pupil).sum() < 0.2 * mean_color(eye).sum()

@@ -1,7 +1,7 @@
 import numpy as np
 
 from rendering.builtin.identity import IDENTITY, Stretch, Swell, displacement
-from rendering.builtin.parts import Part
+from rendering.builtin.parts import BodyPart
 
 
 def test_outwards_is_to_both_sides_and_nothing_leaves_the_middle():
@@ -14,7 +14,7 @@ def test_outwards_is_to_both_sides_and_nothing_leaves_the_middle():
 
 def test_stretching_starts_where_it_says_and_shoulders_stay():
     sites = np.array([[10.0, 100, 0], [10, 0, 0], [10, 100, 0]])
-    parts = np.array([Part.SKIN, Part.SKIN, Part.SHOULDERS])
+    parts = np.array([BodyPart.SKIN, BodyPart.SKIN, BodyPart.SHOULDERS])
     moved = displacement((Stretch((0.1, 0.1, 0), about=(0, 0, 0), above=40.0),), sites, parts)
     np.testing.assert_allclose(moved, [[1, 10, 0], [0, 0, 0], [0, 0, 0]])
 

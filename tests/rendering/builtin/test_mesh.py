@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from rendering.builtin.contours import mouth_line
-from rendering.builtin.mesh import SkinMesh, skin_mesh
+from rendering.builtin.mesh import BuiltinSkin, skin_mesh
 
 
 @pytest.fixture(scope="module")
-def mesh() -> SkinMesh:
+def mesh() -> BuiltinSkin:
     return skin_mesh()
 
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from rendering.fitting.focal import ClipLandmarks, estimate_focal, prior_focal_px
-from rendering.fitting.settings import FocalSettings, LandmarkSettings
+from rendering.fitting.settings import FocalSettings, LandmarkFitSettings
 from tests.rendering.fitting.toy_face import CAMERA, toy_clip
 
 PRECISE = FocalSettings(
-    landmarks=LandmarkSettings(noise=0.0015, pair_noise=0.0015, contour_noise=10.0),
+    landmarks=LandmarkFitSettings(noise=0.0015, pair_noise=0.0015, contour_noise=10.0),
     detector_spread=0.0,
     iterations=14,
 )

@@ -7,7 +7,7 @@ from rendering.fitting.landmark_terms import add_landmarks, landmark_model
 from rendering.fitting.landmarks_solver import landmark_targets
 from rendering.fitting.parameters import NormalEquations, Parameters
 from rendering.fitting.rotations import rotation_matrix
-from rendering.fitting.settings import LandmarkSettings
+from rendering.fitting.settings import LandmarkFitSettings
 from tests.rendering.fitting.toy_face import CAMERA, head_points
 
 
@@ -19,7 +19,7 @@ def model(face_model):
 @pytest.fixture(scope="module")
 def targets(model, clip):
     noisy = clip.landmarks + np.random.default_rng(0).normal(size=clip.landmarks.shape).astype(np.float32)
-    whole = landmark_targets(model, noisy, clip.presence, camera=CAMERA, settings=LandmarkSettings())
+    whole = landmark_targets(model, noisy, clip.presence, camera=CAMERA, settings=LandmarkFitSettings())
     return replace(whole.frames(np.array([4, 7])), robust_scale=1e9, contour_sigma_px=np.inf)
 
 

@@ -5,11 +5,11 @@ import pytest
 
 from rendering.fitting.landmark_terms import landmark_model
 from rendering.fitting.landmarks_solver import fit_landmarks, landmark_targets
-from rendering.fitting.settings import LandmarkSettings
+from rendering.fitting.settings import LandmarkFitSettings
 from rendering.fitting.start import start_parameters
 from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks, toy_clip
 
-EXACT = LandmarkSettings(
+EXACT = LandmarkFitSettings(
     noise=0.0005,
     pair_noise=0.0005,
     independent_landmarks=400,
@@ -43,7 +43,7 @@ def test_same_input_gives_the_same_bits(face_model, clip):
 
 
 def test_corrupt_frames_do_not_move_good_ones(face_model, clip):
-    settings = LandmarkSettings()
+    settings = LandmarkFitSettings()
     spoilt = clip.landmarks.copy()
     random = np.random.default_rng(3)
     for frame in (6, 15):
@@ -58,7 +58,7 @@ def test_corrupt_frames_do_not_move_good_ones(face_model, clip):
 
 
 def test_absent_frames_follow_their_neighbours(face_model, clip):
-    settings = LandmarkSettings()
+    settings = LandmarkFitSettings()
     landmarks, presence = clip.landmarks.copy(), clip.presence.copy()
     landmarks[10] = landmarks[3]
     presence[10] = 0
@@ -69,8 +69,10 @@ def test_absent_frames_follow_their_neighbours(face_model, clip):
 
 def test_noise_shakes_the_fit_less_than_the_landmarks(face_model, clip):
     noise = np.random.default_rng(0).normal(scale=1.5, size=clip.landmarks.shape).astype(np.float32)
-    smooth = LandmarkSettings(rotation_acceleration=0.001, distance_acceleration=0.0001)
-    loose = LandmarkSettings(rotation_acceleration=10, distance_acceleration=10, expression_acceleration=100)
+    smooth = LandmarkFitSettings(rotation_acceleration=0.001, distance_acceleration=0.0001)
+    loose = LandmarkFitSettings(
+        rotation_acceleration=10, distance_acceleration=10, expression_acceleration=100
+    )
     shaking = [
         np.abs(np.diff(fit(face_model, clip.landmarks + noise, clip.presence, s).position[:, 2], 2)).mean()
         for s in (smooth, loose)

@@ -9,7 +9,7 @@ from rendering.fitting.patches import collect_patches
 from rendering.fitting.photometric import look, refine, skin_appearance
 from rendering.fitting.photometric_terms import brightness_rows
 from rendering.fitting.rotations import rotation_matrix
-from rendering.fitting.settings import LandmarkSettings, PhotometricSettings
+from rendering.fitting.settings import LandmarkFitSettings, PhotometricSettings
 from rendering.fitting.skin_samples import skin_samples
 from rendering.fitting.start import start_parameters
 from rendering.fitting.visibility import visible_samples
@@ -116,7 +116,7 @@ def test_brightness_resists_a_detector_that_shakes(samples, face_model, patches,
     shake[:, 0, :2] = np.random.default_rng(1).normal(scale=3, size=(len(shake), 2))
     model, settings = (
         landmark_model(face_model),
-        LandmarkSettings(
+        LandmarkFitSettings(
             noise=0.06, rotation_acceleration=1.0, shift_acceleration=1.0, distance_acceleration=1.0
         ),
     )

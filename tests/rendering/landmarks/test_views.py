@@ -1,7 +1,7 @@
 import numpy as np
 
 from rendering.builtin.head import builtin_head
-from rendering.builtin.parts import Part
+from rendering.builtin.parts import BodyPart
 from rendering.landmarks.face_mesh_points import LEFT_EYE, LIPS_OUTER
 from rendering.landmarks.views import (
     BROWS,
@@ -32,7 +32,7 @@ def test_turning_by_a_yaw_keeps_the_distance_to_the_camera_axis():
 def test_holes_become_eyes_and_mouth():
     head = builtin_head()
     model = head.face_model
-    skin_only = model.triangles[(head.parts[model.triangles] == Part.SKIN).all(axis=1)]
+    skin_only = model.triangles[(head.parts[model.triangles] == BodyPart.SKIN).all(axis=1)]
     posed = head_pose(model.mean, yaw_deg=0, pitch_deg=0)
     centers = {
         name: posed[np.linalg.norm(head.sites - site, axis=1).argmin()]

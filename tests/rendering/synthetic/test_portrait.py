@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from rendering.builtin.appearance import Appearance
+from rendering.builtin.appearance import HeadAppearance
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.relighting.shading import ambient_light
 from rendering.synthetic.portrait import (
     NECK_M,
     SHOULDERS_FOLLOW,
+    HeadPose,
     Person,
-    Pose,
     person_in_camera,
     pose_about_neck,
     random_person,
@@ -53,7 +53,7 @@ def person() -> Person:
     )
 
 
-def frontal(rotation: np.ndarray | None = None) -> Pose:
+def frontal(rotation: np.ndarray | None = None) -> HeadPose:
     turn = np.eye(3)[None] if rotation is None else rotation
     return pose_about_neck(turn, np.eye(3)[None], np.zeros((1, 3)), stands_m=STANDS_M)
 
@@ -70,7 +70,7 @@ def test_the_neck_stays_where_it_is() -> None:
 
 
 def test_the_face_turns_and_the_shoulders_stay() -> None:
-    person = random_person(3, Appearance())
+    person = random_person(3, HeadAppearance())
     turn = Rotation.from_euler("y", [[0.4]]).as_matrix()
     still, turned = (
         person_in_camera(person, np.zeros((1, 25), np.float32), frontal(r))[0] for r in (None, turn)
@@ -84,9 +84,11 @@ def test_the_face_turns_and_the_shoulders_stay() -> None:
 
 
 def test_people_differ_by_their_seed_only() -> None:
-    assert np.array_equal(random_person(1, Appearance()).identity, random_person(1, Appearance()).identity)
+    assert np.array_equal(
+        random_person(1, HeadAppearance()).identity, random_person(1, HeadAppearance()).identity
+    )
     assert not np.array_equal(
-        random_person(1, Appearance()).identity, random_person(2, Appearance()).identity
+        random_person(1, HeadAppearance()).identity, random_person(2, HeadAppearance()).identity
     )
 
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from rendering.camera import Camera
-from rendering.synthetic.rig_camera import MARGIN_PX, RigCamera
+from rendering.synthetic.rig_camera import MARGIN_PX, SyntheticCamera
 
-CAMERA = RigCamera(
+CAMERA = SyntheticCamera(
     name="c",
     azimuth_deg=30.0,
     height_m=0.2,

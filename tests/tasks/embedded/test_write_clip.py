@@ -7,9 +7,9 @@ import pytest
 
 from tasks.embedded.write_clip import write_clip, write_wave
 from tasks.media.ffmpeg_tool import MediaFileError, check_finished, media_input, run_ffmpeg
-from tasks.media.limited_process import Limits
+from tasks.media.limited_process import ProcessLimits
 
-LIMITS = Limits(wall_s=60, memory_bytes=4 << 30)
+LIMITS = ProcessLimits(wall_s=60, memory_bytes=4 << 30)
 
 
 def frames(count: int) -> list[np.ndarray]:

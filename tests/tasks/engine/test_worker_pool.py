@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.engine.registry import find_stage
-from tasks.engine.worker_pool import Limits, StorageError, Worker
+from tasks.engine.worker_pool import JobLimits, StorageError, Worker
 from tasks.reasons import Reason
 
 STAGE = find_stage("tests.engine_stages.behaviour")
@@ -13,7 +13,7 @@ STAGE = find_stage("tests.engine_stages.behaviour")
 
 @pytest.fixture(scope="module")
 def worker():
-    worker = Worker(Limits(wall_s=4.0, memory_bytes=2 << 30))
+    worker = Worker(JobLimits(wall_s=4.0, memory_bytes=2 << 30))
     yield worker
     worker.stop()
 

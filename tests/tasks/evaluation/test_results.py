@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tasks.evaluation.results import DepthEvaluation, SampleEvaluation, Strip, write_result
+from tasks.evaluation.results import DepthEvaluation, PictureRow, SampleEvaluation, write_result
 from tests.tasks.evaluation.test_write_page import depth, samples
 
 
@@ -32,7 +32,7 @@ def test_what_was_there_stays_where_writing_fails(tmp_path: Path, monkeypatch: p
 
 
 def test_evaluations_are_read_as_they_were_written() -> None:
-    for one in (depth(), samples(strips=(Strip(label="RGB", file="pictures/rgb.png"),))):
+    for one in (depth(), samples(strips=(PictureRow(label="RGB", file="pictures/rgb.png"),))):
         assert type(one).model_validate_json(one.model_dump_json()) == one
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tasks.evaluation.results import Strip
+from tasks.evaluation.results import PictureRow
 from tasks.evaluation.strips import (
     FRAME_MS,
     MOST_ERROR_MM,
@@ -69,7 +69,7 @@ def test_metres_are_drawn_on_their_mask() -> None:
 
 def test_strips_are_written_in_order_as_they_are(tmp_path: Path) -> None:
     tiles = [np.full((8, 8, 3), level, np.uint8) for level in (0, 100, 200)]
-    assert write_strip(tmp_path, "one", "label", tiles, note="n") == Strip(
+    assert write_strip(tmp_path, "one", "label", tiles, note="n") == PictureRow(
         label="label", file="pictures/one.png", note="n"
     )
     picture = np.asarray(Image.open(tmp_path / "pictures/one.png"))

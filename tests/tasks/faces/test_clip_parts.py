@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.faces.clip_parts import (
+    ClipPart,
     CutSettings,
-    Part,
     frame_signature,
     landmark_jumps,
     longest_part,
@@ -82,15 +82,15 @@ def test_gaps_are_short_inside_one_shot_with_a_face_on_both_sides() -> None:
 
 
 def test_whole_clip_has_no_reason() -> None:
-    assert longest_part([None] * 5, starts_at(5)) == Part(first=0, frames=5, reason=None)
+    assert longest_part([None] * 5, starts_at(5)) == ClipPart(first=0, frames=5, reason=None)
 
 
 def test_cuts_divide_and_the_longer_side_left_out_names_the_reason() -> None:
     faults = [Reason.LOST_FACE] * 2 + [None] * 18
     part = longest_part(faults, starts_at(20, 12))
-    assert part == Part(first=2, frames=10, reason=Reason.SCENE_CUT)
+    assert part == ClipPart(first=2, frames=10, reason=Reason.SCENE_CUT)
     part = longest_part([*faults[:12], *[Reason.BAD_POSE] * 9], starts_at(21))
-    assert part == Part(first=2, frames=10, reason=Reason.BAD_POSE)
+    assert part == ClipPart(first=2, frames=10, reason=Reason.BAD_POSE)
 
 
 @given(st.lists(st.sampled_from([None, Reason.LOST_FACE]), min_size=1, max_size=30), st.data())

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.faces.boxes import landmark_box, overlap
 from tasks.faces.face_landmarker import FoundFace, LandmarkedFace
-from tasks.faces.follow_face import Watch, WatchSettings, watch_face
+from tasks.faces.follow_face import FaceSearch, WatchSettings, watch_face
 
 GRID = np.stack(np.meshgrid(np.linspace(0, 1, 22), np.linspace(0, 1, 22), [0.0]), axis=-1).reshape(-1, 3)[
     :478
@@ -43,7 +43,7 @@ class Script:
         return self.is_upright
 
 
-def watch(script: Script, *, scenes: list[int] | None = None) -> Watch:
+def watch(script: Script, *, scenes: list[int] | None = None) -> FaceSearch:
     frames = []
     for index in range(len(script.faces)):
         frame = np.full((240, 320, 3), (scenes or [100] * 999)[index], np.uint8)
@@ -53,7 +53,7 @@ def watch(script: Script, *, scenes: list[int] | None = None) -> Watch:
     return watch_face(frames, detector, settings=WatchSettings(), picture_change=0.05)
 
 
-def lefts(seen: Watch) -> list[float]:
+def lefts(seen: FaceSearch) -> list[float]:
     return [round(float(x)) for x in seen.landmarks[:, :, 0].min(axis=1)]
 
 

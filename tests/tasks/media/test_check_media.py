@@ -13,7 +13,7 @@ from tasks.media.check_media import (
     reject_complaints,
     upright_size,
 )
-from tasks.media.media_facts import Track
+from tasks.media.media_facts import MediaTrack
 from tasks.reasons import Reason, Rejected
 
 SETTINGS = ProbeSettings()
@@ -21,8 +21,8 @@ SETTINGS = ProbeSettings()
 
 def track(
     ticks: Sequence[int], *, width: int = 64, height: int = 48, aspect: Fraction = Fraction(1)
-) -> Track:
-    return Track(
+) -> MediaTrack:
+    return MediaTrack(
         kind="video",
         codec="rawvideo",
         time_base=Fraction(1, 100),

@@ -14,7 +14,7 @@ from tasks.media.ffmpeg_tool import (
     ffmpeg_path,
     media_input,
 )
-from tasks.media.limited_process import Finished
+from tasks.media.limited_process import ProcessResult
 
 
 def test_a_file_is_opened_as_itself_and_nothing_else() -> None:
@@ -48,10 +48,12 @@ def test_the_program_and_its_fingerprint_follow_the_setting(
 
 
 def test_status_zero_with_complaints_is_a_failure() -> None:
-    check_finished(Finished(returncode=0, stdout=b"", messages=" \n"), doing="reading")
+    check_finished(ProcessResult(returncode=0, stdout=b"", messages=" \n"), doing="reading")
     with pytest.raises(MediaFileError, match="reading: ffmpeg ended with status 0: damaged"):
-        check_finished(Finished(returncode=0, stdout=b"", messages="damaged"), doing="reading")
+        check_finished(ProcessResult(returncode=0, stdout=b"", messages="damaged"), doing="reading")
     with pytest.raises(MediaFileError, match="status 1"):
-        check_finished(Finished(returncode=1, stdout=b"", messages=""), doing="reading")
+        check_finished(ProcessResult(returncode=1, stdout=b"", messages=""), doing="reading")
     with pytest.raises(OSError, match="free space and run again"):
-        check_finished(Finished(returncode=1, stdout=b"", messages="x: No space left on device"), doing="x")
+        check_finished(
+            ProcessResult(returncode=1, stdout=b"", messages="x: No space left on device"), doing="x"
+        )

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tasks.media.limited_process import LimitedProcess, Limits, run_limited
+from tasks.media.limited_process import LimitedProcess, ProcessLimits, run_limited
 from tasks.reasons import Reason, Rejected
 
-SMALL = Limits(wall_s=20, memory_bytes=1 << 30, stdout_bytes=1 << 20, file_bytes=1 << 20)
+SMALL = ProcessLimits(wall_s=20, memory_bytes=1 << 30, stdout_bytes=1 << 20, file_bytes=1 << 20)
 
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", code]
 
 
-def reason_of(code: str, limits: Limits) -> Reason:
+def reason_of(code: str, limits: ProcessLimits) -> Reason:
     with pytest.raises(Rejected) as caught:
         run_limited(python(code), limits=limits)
     return caught.value.reason
@@ -31,7 +31,7 @@ def test_collects_output_messages_and_status() -> None:
 
 
 def test_a_child_that_hangs_is_killed_with_its_children() -> None:
-    short = Limits(wall_s=0.5, memory_bytes=1 << 30)
+    short = ProcessLimits(wall_s=0.5, memory_bytes=1 << 30)
     code = (
         "import os, signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -56,7 +56,9 @@ def test_a_child_that_hangs_is_killed_with_its_children() -> None:
 
 
 def test_processor_time_is_limited_while_nobody_waits() -> None:
-    with LimitedProcess(python("while True: pass"), limits=Limits(wall_s=1, memory_bytes=1 << 30)) as process:
+    with LimitedProcess(
+        python("while True: pass"), limits=ProcessLimits(wall_s=1, memory_bytes=1 << 30)
+    ) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(Rejected) as caught:
             process.finish()
@@ -94,7 +96,7 @@ def test_writing_to_a_child_that_stopped_reading_is_told() -> None:
 
 
 def test_a_child_that_never_reads_is_a_timeout() -> None:
-    limits = Limits(wall_s=0.5, memory_bytes=1 << 30)
+    limits = ProcessLimits(wall_s=0.5, memory_bytes=1 << 30)
     code = "import time; time.sleep(1e6)"
     with (
         LimitedProcess(python(code), limits=limits, feeds=True) as process,

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.media.limited_process import Limits
+from tasks.media.limited_process import ProcessLimits
 from tasks.media.media_facts import Window, complaints, list_decoded, parse_listing, read_facts
 from tests.bad_media import make_clip, run_tool
 
-LIMITS = Limits(wall_s=60, memory_bytes=2 << 30)
+LIMITS = ProcessLimits(wall_s=60, memory_bytes=2 << 30)
 MAX_PIXELS = 1 << 23
 
 LISTING = """\

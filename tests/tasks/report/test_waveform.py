@@ -7,14 +7,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tasks.report.waveform import Track, draw_track, envelope, mouth_opening
+from tasks.report.waveform import Curve, draw_track, envelope, mouth_opening
 
 WIDTH = 600.0
 
 
 def drawn(**changes: Any) -> ElementTree.Element:
     values: dict[str, Any] = {"duration_s": 2.0, "samples": None, "mouth": None, "shown_s": ()}
-    return ElementTree.fromstring(str(draw_track(Track(**{**values, **changes}), width=WIDTH)))
+    return ElementTree.fromstring(str(draw_track(Curve(**{**values, **changes}), width=WIDTH)))
 
 
 def points(picture: ElementTree.Element, class_: str) -> list[list[tuple[float, float]]]:

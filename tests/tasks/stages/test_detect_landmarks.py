@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tasks.faces.face_landmarker import FaceLandmarker
-from tasks.faces.follow_face import Watch, watch_face
+from tasks.faces.follow_face import FaceSearch, watch_face
 from tasks.media.video_files import write_video
 from tasks.reasons import Reason, Rejected
 from tasks.stage import StageInput
@@ -19,7 +19,7 @@ from tests.face_clips import moving_face, other_scene, side_by_side, without_fac
 SETTINGS = LandmarkSettings()
 
 
-def watched(frames: list[np.ndarray]) -> Watch:
+def watched(frames: list[np.ndarray]) -> FaceSearch:
     with FaceLandmarker() as landmarker:
         return watch_face(
             frames, landmarker, settings=SETTINGS.watch, picture_change=SETTINGS.cuts.weak_change
@@ -54,7 +54,7 @@ def test_a_lost_face_divides_the_clip() -> None:
     assert np.isnan(found.landmarks[6:10]).all()
 
 
-def missed(watch: Watch, *frames: int) -> Watch:
+def missed(watch: FaceSearch, *frames: int) -> FaceSearch:
     """The same, with nothing found in some frames."""
     landmarks, score = watch.landmarks.copy(), watch.score.copy()
     landmarks[list(frames)] = np.nan

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rendering.fitting.settings import FocalSettings, LandmarkSettings
+from rendering.fitting.settings import FocalSettings, LandmarkFitSettings
 from tasks.face_models.files import save_face_model
 from tasks.stage import StageInput
 from tasks.stages.estimate_focal import STAGE, run
@@ -35,7 +35,7 @@ def blobs(tmp_path_factory):
 
 def test_one_focal_for_the_video_in_source_pixels(blobs, tmp_path):
     settings = FocalSettings(
-        landmarks=LandmarkSettings(noise=0.0015, pair_noise=0.0015), detector_spread=0.0, iterations=14
+        landmarks=LandmarkFitSettings(noise=0.0015, pair_noise=0.0015), detector_spread=0.0, iterations=14
     )
     values = {"clips": [PART, PART]}
     output = run(StageInput(blobs=blobs, values=values, scratch=tmp_path), settings)
