@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 
-.PHONY: setup demo check test bench gpu clean
+.PHONY: setup demo check test docs bench gpu clean
 
 setup: $(VENV)/ready
 
@@ -24,6 +24,9 @@ check: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 gpu: setup
 	$(BIN)/python -m pytest -m gpu

@@ -21,8 +21,8 @@ from typing import Any
 import ffmpeg
 import imageio_ffmpeg
 
+from tasks.dag import WILD
 from tasks.embedded.make_clips import make_embedded_clips
-from tasks.engine.registry import WILD_STAGES
 
 BASE_SIZE = ["--stages.speech.untrained.layers", "12", "--stages.speech.untrained.width", "768"]
 """wav2vec2-base: 12 layers of 768, untrained; speed does not depend on the weights."""
@@ -69,7 +69,7 @@ def build(clips: Path, store: Path, *, workers: int, face_model: Path | None) ->
     records = [json.loads(path.read_bytes()) for path in (store / "actions").glob("*.json")]
     cpu_s = {
         stage: sum(record["cpu_s"] or 0.0 for record in records if record["stage"] == stage)
-        for stage in WILD_STAGES
+        for stage in WILD.names
     }
     frames = sum(record["values"]["frames"] for record in records if record["stage"] == "crop")
     return Run(

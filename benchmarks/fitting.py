@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.fitting_clips import FullFace, SyntheticClip, make_clip
+from rendering.arrays import Array
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.clip import ClipFitter, clip_fitter
@@ -38,8 +39,6 @@ from rendering.fitting.settings import FitSettings, FocalSettings, PhotometricSe
 from rendering.fitting.start import start_parameters
 from rendering.rasterizers.rasterize import rasterize
 from tasks.face_models.files import load_face_model
-
-Array = NDArray[Any]
 
 CHUNK = 8
 PHOTOMETRIC = PhotometricSettings()

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from rendering.arrays import Array
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.landmarks.face_mesh_points import LEFT_BROW, LIPS_OUTER, RIGHT_BROW
-from rendering.landmarks.views import inside_polygon
 from rendering.normals import vertex_normals
+from rendering.polygon import inside_polygon
 from rendering.relighting.shading import render_image
-
-Array = NDArray[Any]
 
 SIDE_PX = 512
 FRAMES = 60

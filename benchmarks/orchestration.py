@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.simulated_stage import STAGE, SimulatedSettings
+from benchmarks.simulated_stage import STAGE, SimulatedSettings, simulated_node
 from tasks.engine.clip import Clip
 from tasks.engine.run_stage import RunSettings, fast_forward, run_stage
 from tasks.engine.schedule import Schedule
@@ -44,7 +44,7 @@ def build(store: Store, clips: list[Clip], *, stages: int, shard: int, workers: 
         futures = [
             schedule.submit(
                 run_stage,
-                "benchmarks.simulated_stage",
+                simulated_node(f"stage_{index}"),
                 future,
                 label=f"shard {number}",
                 store_root=store.root,
@@ -64,7 +64,7 @@ def rebuild(store: Store, clips: list[Clip], *, stages: int) -> float:
     started = time.perf_counter()
     for index in range(stages):
         recipe = recipe_of(STAGE, SimulatedSettings(index=index))
-        found = [fast_forward([clip], STAGE, recipe, store) for clip in clips]
+        found = [fast_forward([clip], simulated_node(f"stage_{index}"), recipe, store) for clip in clips]
         clips = [group[0] for group in found if group]
         assert len(clips) == len(found)
     return time.perf_counter() - started

@@ -25,9 +25,10 @@ from model.networks.noise_schedule import NoiseSettings, noise_schedule
 from model.networks.prompt import Prompt
 from model.networks.reference import Reference, reference_features, reference_keys
 from model.pipelines.sampling import denoise, guided_at_once
+from model.training.denoising import LossSettings
+from model.training.image_step import JointStep
 from model.training.optimizers import make_optimizer
 from model.training.trainer_settings import TrainerSettings
-from model.training.training_step import JointStep, LossSettings
 
 PROMPT_TOKENS = 77
 """Of Stable Diffusion's empty prompt."""

@@ -27,7 +27,8 @@ from scipy.spatial.transform import Rotation
 from rendering.builtin.head import builtin_head
 from rendering.camera import Camera
 from rendering.face_model import face_model_from_arrays
-from rendering.rasterizers.rasterize import empty_raster, rasterize
+from rendering.rasterizers.raster import empty_raster
+from rendering.rasterizers.rasterize import rasterize
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from tasks.chain import Node
 from tasks.stage import Stage, StageInput, StageOutput
 
 
@@ -20,6 +21,11 @@ def run(stage_input: StageInput, settings: SimulatedSettings) -> StageOutput:
     return StageOutput(files={"result": result}, values={"last": settings.index})
 
 
+def simulated_node(name: str) -> Node:
+    """The stage under a name of its own."""
+    return Node(name, "benchmarks.simulated_stage", takes=("result",), gives=("result",))
+
+
 STAGE = Stage(
     name="simulated",
     version=1,
@@ -27,6 +33,4 @@ STAGE = Stage(
     settings_type=SimulatedSettings,
     modules=("tasks.stage",),
     tools=("numpy",),
-    inputs=("result",),
-    outputs=("result",),
 )

@@ -22,24 +22,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from model.networks.noise_schedule import noise_schedule
-from model.networks.prompt import Prompt
 from model.samples.sample_order import Draw, MixSettings, SampleOrder
 from model.samples.training_set import Sample
-from model.training.profiles import Profile, find_profile
-from model.training.stage_memory import (
-    SPEECH_LAYERS,
-    SPEECH_WIDTH,
-    DiffusionStage,
-    latent_side,
-    stage_forward,
-)
+from model.training.profiles import DiffusionStage, Profile, find_profile
 from model.training.trainer import train
 from model.training.trainer_settings import TrainerSettings
-from model.training.training_step import InpaintStep, JointStep, MotionStep
+from model.training.untrained import Shapes
+from tasks.training.stages import find_stage
+from tasks.training.training_stage import TrainingStage
 
 PAPER_GPU_SECONDS = 3 * 24 * 3600 * 4 / 30_000
 """Of a joint step of 32 samples: three days on four GPUs."""
@@ -48,29 +40,16 @@ FIRST = 2
 
 
 class RandomLatents(Dataset[Sample]):
-    """Samples of a stage, all of one size."""
+    """Random samples of one size."""
 
-    def __init__(self, stage: DiffusionStage, profile: Profile) -> None:
-        self._side, self._length = latent_side(profile), profile.motion.length
-        self._frames = (self._length.frames,) if stage == "motion" else ()
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
 
     def __getitem__(self, draw: Draw) -> Sample:
-        """The sample of a draw."""
+        """The sample that a draw stands for."""
         generator = draw.generator()
-
-        def random(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator)
-
-        sides = (4, self._side, self._side)
-        sample = {
-            "rgb": random(*self._frames, *sides),
-            "depth": random(*self._frames, *sides),
-            "reference": random(*sides),
-            "seed": torch.tensor(draw.seed >> 1),
-        }
-        if self._frames:
-            sample["speech"] = random(*self._frames, self._length.speech, SPEECH_LAYERS, SPEECH_WIDTH)
-        return sample
+        tensors = {name: torch.randn(shape, generator=generator) for name, shape in self._shapes.items()}
+        return {**tensors, "seed": torch.tensor(draw.seed >> 1)}
 
 
 class Clock:
@@ -100,23 +79,9 @@ class EnoughError(Exception):
     """All steps that count are done; a checkpoint would cost minutes."""
 
 
-def stage_step(stage: DiffusionStage, profile: Profile) -> nn.Module:
-    """With random weights."""
-    networks, _ = stage_forward(stage, profile)
-    prompt = Prompt.from_embedding(
-        torch.randn(1, 77, networks["reference_net"].config["cross_attention_dim"])
-    )
-    shared = {**networks, "prompt": prompt, "schedule": noise_schedule(profile.noise)}
-    if stage == "joint":
-        return JointStep(**shared, loss=profile.joint.loss)
-    if stage == "inpaint":
-        return InpaintStep(**shared, loss=profile.inpaint.loss, masks=profile.inpaint.masks)
-    return MotionStep(**shared, loss=profile.motion.loss, given_frames=profile.motion.length.given)
-
-
-def measure(stage: DiffusionStage, profile: Profile, options: argparse.Namespace) -> dict[str, Any]:
+def measure(stage: TrainingStage, profile: Profile, options: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a step and the peak of memory."""
-    chosen: TrainerSettings = getattr(profile, stage).trainer
+    chosen: TrainerSettings = profile.trainer(stage.name)
     at_once = min(options.at_once, chosen.global_batch)
     steps = FIRST + options.rounds
     settings = chosen.model_copy(
@@ -135,18 +100,18 @@ def measure(stage: DiffusionStage, profile: Profile, options: argparse.Namespace
     order = SampleOrder(root="random", seed=0, studio=[], wild=[0], mix=MixSettings())
     with tempfile.TemporaryDirectory() as folder, suppress(EnoughError):
         train(
-            stage_step(stage, profile),
-            data=RandomLatents(stage, profile),
+            stage.untrained_step(profile),
+            data=RandomLatents(stage.sample_shapes(profile)),
             order=order,
             settings=settings,
             folder=Path(folder),
-            watch=clock,
+            callback=clock,
         )
     return {
-        f"{stage}_step_s": float(f"{clock.seconds():.4g}"),
-        f"{stage}_samples": chosen.global_batch,
-        f"{stage}_at_once": at_once,
-        f"{stage}_peak_gb": round(peak_bytes() / 1e9, 2),
+        f"{stage.name}_step_s": float(f"{clock.seconds():.4g}"),
+        f"{stage.name}_samples": chosen.global_batch,
+        f"{stage.name}_at_once": at_once,
+        f"{stage.name}_peak_gb": round(peak_bytes() / 1e9, 2),
     }
 
 
@@ -172,7 +137,7 @@ def main() -> None:
         return
     told["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     for stage in get_args(DiffusionStage):
-        told |= measure(stage, profile, options)
+        told |= measure(find_stage(stage), profile, options)
     if options.profile == "paper":
         told["joint_paper_gpu_seconds_over_own"] = round(PAPER_GPU_SECONDS / told["joint_step_s"], 2)
     print(json.dumps(told))

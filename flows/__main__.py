@@ -1,4 +1,4 @@
-"""`portrait-rgbd` and `python -m flows`."""
+"""Entry point of `portrait-rgbd` and `python -m flows`."""
 
 from __future__ import annotations
 

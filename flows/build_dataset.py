@@ -1,4 +1,4 @@
-"""Clips and studio captures -> one immutable dataset version (paper 5.1, 7.3)."""
+"""Build a dataset version from clips and studio captures (paper 5.1, 7.3)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from prefect import flow
 
 from flows.outcome import Outcome, tell_outcome
-from tasks.dataset.build import Build, count_rows, finish_build, open_build, run_stages
+from tasks import dag
+from tasks.dataset.build import Build, count_rows, open_build, publish_version, run_stages, scan
 from tasks.dataset.settings import BuildSettings
-from tasks.engine.schedule import flow_log
+from tasks.engine.schedule import call_task, flow_log
 from tasks.progress import StageProgress
 from tasks.reasons import Reason
 from tasks.store.versions import Published
@@ -43,14 +44,23 @@ class BuiltDataset(Outcome):
     on_completion=[tell_outcome],
 )
 def build_dataset(settings: BuildSettings) -> BuiltDataset:
-    """Clips and studio captures -> one immutable dataset version."""
-    with open_build(settings) as build, StageProgress(log=flow_log()) as progress:
+    """Turn clips and studio captures into one immutable dataset version.
+
+    Every source goes through the chain of its kind (tasks/dag.py), shard by shard:
+
+    wild: scan -> pack -> probe -> resample -> landmarks -> crop -> focal -> fit -> sound -> depth -> speech
+    -> publish
+
+    studio: scan -> undistort -> depth -> publish
+    """
+    catalogue = call_task(scan, settings)
+    with open_build(settings, catalogue) as build, StageProgress(log=flow_log()) as progress:
         unchanged = build.unchanged
         if unchanged:
             progress.say("nothing changed: every source, setting, module, model and tool is the same")
             return _built(build, unchanged)
-        clips = run_stages(build, progress)
-        return _built(build, finish_build(build, clips))
+        clips = run_stages(build, (dag.WILD, dag.STUDIO), progress)
+        return _built(build, call_task(publish_version, build, clips))
 
 
 def _built(build: Build, version: Published) -> BuiltDataset:

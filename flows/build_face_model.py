@@ -1,9 +1,8 @@
-"""A face model in the native format from any source."""
+"""Build a face model in the native format from any source."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from prefect import flow
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -11,27 +10,26 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from flows.outcome import Outcome, tell_outcome
 from tasks.face_models.build import FaceModelRecord
 from tasks.face_models.build import build_face_model as build
+from tasks.face_models.read import FaceModelKind
 
 
 class BuildFaceModelSettings(BaseModel):
-    """From what, and where to."""
+    """Source of the face model and the file to write."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
     )
 
-    kind: Literal["builtin", "ict", "flame", "bfm", "scans"] = Field(
-        validation_alias=AliasChoices("from", "kind")
-    )
-    """What the source is; "builtin" needs none."""
+    kind: FaceModelKind = Field(validation_alias=AliasChoices("from", "kind"))
+    """Format of the source (docs/face_models.md); builtin generates the project's own head."""
     source: Path | None = None
-    """Its file or folder (docs/face_models.md)."""
+    """File or folder of the source; builtin needs none."""
     out: Path
-    """The native .npz file to write."""
+    """Native .npz file to write."""
 
 
 class BuiltFaceModel(Outcome):
-    """What was built, with the energy that 50 + 25 modes keep and the landmark checks."""
+    """The face model that was built, with the energy that 50 + 25 modes keep and the landmark checks."""
 
     face_model: FaceModelRecord
 
@@ -43,5 +41,5 @@ class BuiltFaceModel(Outcome):
     on_completion=[tell_outcome],
 )
 def build_face_model(settings: BuildFaceModelSettings) -> BuiltFaceModel:
-    """A 3DMM: 50 identity and 25 expression modes, facial skin, and 478 landmarks found on its renders."""
+    """Build a 3DMM with 50 identity and 25 expression modes, facial skin and 478 landmarks."""
     return BuiltFaceModel(face_model=build(settings.kind, settings.source, settings.out))

@@ -1,4 +1,4 @@
-"""Remove from a store what no version reaches."""
+"""Free disk space: remove the files of a store that no dataset version needs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tasks.store.garbage import Collected, collect
 
 
 class CollectGarbageSettings(Settings):
-    """Which store."""
+    """Which store to clean."""
 
     store: Path
-    """The store's folder."""
+    """Folder of the store."""
     dry_run: bool = False
-    """Count only, remove nothing."""
+    """Count what would be removed, and remove nothing."""
 
 
 class CollectedGarbage(Outcome):
-    """What was removed, or would be."""
+    """What was removed, or would be removed in a dry run."""
 
     store: Path
     removed: Collected
@@ -35,6 +35,6 @@ class CollectedGarbage(Outcome):
     on_completion=[tell_outcome],
 )
 def collect_garbage(settings: CollectGarbageSettings) -> CollectedGarbage:
-    """Blobs, ledger records and folders that no dataset version reaches are removed."""
+    """Remove the blobs, ledger records and folders that no dataset version reaches."""
     store = Store(settings.store)
     return CollectedGarbage(store=store.root, removed=collect(store, dry_run=settings.dry_run))

@@ -1,6 +1,6 @@
 """Run one flow here and now: `portrait-rgbd build-dataset --clips FOLDER --store S --name real`.
 
-The flags are the flow's settings, its result is the last line on standard output, as JSON.
+The settings of the flow are the flags; its result is the last line on standard output, as JSON.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ USAGE = "usage: portrait-rgbd {" + ",".join(FLOWS) + "} [--help | settings]"
 
 
 def find_flow(name: str) -> Flow[[BaseModel], Outcome]:
-    """The flow behind a command."""
+    """Return the flow that a command runs."""
     function = name.replace("-", "_")
     flow: Flow[[BaseModel], Outcome] = getattr(import_module(f"flows.{function}"), function)
     return flow

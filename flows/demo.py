@@ -1,4 +1,4 @@
-"""The whole system on embedded data, offline, on two CPU cores."""
+"""Run the whole system on embedded data, offline, on two CPU cores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.engine.schedule import call_flow
 
 
 class DemoSettings(Settings):
-    """Where to."""
+    """Where the demo writes, and how many processes it uses."""
 
     out: Path = Path("demo")
     """Folder for data, store, training and reports; an interrupted demo continues there."""
@@ -26,19 +26,19 @@ class DemoSettings(Settings):
 
 
 class Demonstrated(Outcome):
-    """What to look at."""
+    """The pages to open, and the figures in them."""
 
     dataset: BuiltDataset
     trained: dict[str, int]
-    """Stage -> steps."""
+    """Steps of each training stage."""
     rmse_over_mean_map: float
-    """Error of depth from RGB on held-out people over that of the constant mean map."""
+    """RMSE of image to depth on held-out people, divided by the RMSE of the constant mean depth map."""
     report: Path
-    """The dataset's; open it in a browser."""
+    """Page of the dataset version; open it in a browser."""
     evaluation: Path
-    """The model's page: depth, samples and a talking clip."""
+    """Page of the model: depth, samples and a talking clip."""
     untrained: str
-    """What in it is synthetic or untrained."""
+    """What in the demo is synthetic or untrained."""
 
     @property
     def exit_code(self) -> int:
@@ -48,7 +48,7 @@ class Demonstrated(Outcome):
 
 @flow(name="demo", flow_run_name="demo {settings.out}", persist_result=False, on_completion=[tell_outcome])
 def demo(settings: DemoSettings) -> Demonstrated:
-    """Embedded data -> a dataset version with its report -> VAE and three stages -> the evaluation's page."""
+    """Make embedded data, build a dataset version, train the VAE and three stages, and evaluate the model."""
     data = call_flow(make_embedded_data, MakeEmbeddedDataSettings(out=settings.out / "sources"))
     build = BuildSettings(
         clips=(data.clips,),

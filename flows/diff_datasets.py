@@ -14,16 +14,16 @@ from tasks.store.versions import find_number, read_version
 
 
 class DiffDatasetsSettings(Settings):
-    """Which two versions."""
+    """Which two versions to compare."""
 
     store: Path
-    """The store's folder."""
+    """Folder of the store."""
     name: str
-    """The dataset's name."""
+    """Name of the dataset."""
     old: str | None = None
-    """A version's number or the start of its root; None = the one before `new`."""
+    """Number of the old version, or the start of its root; default: the version before the new one."""
     new: str | None = None
-    """Likewise; None = the latest."""
+    """Number of the new version, or the start of its root; default: the latest version."""
 
 
 class DatasetDiff(Outcome):
@@ -41,7 +41,7 @@ class DatasetDiff(Outcome):
     on_completion=[tell_outcome],
 )
 def diff_datasets(settings: DiffDatasetsSettings) -> DatasetDiff:
-    """Added, removed and changed clips of two versions, and the causes of every change."""
+    """List the clips that were added, removed or changed between two versions, and why each changed."""
     store = Store(settings.store)
     new = find_number(store, settings.name, version=settings.new)
     old = new - 1 if settings.old is None else find_number(store, settings.name, version=settings.old)

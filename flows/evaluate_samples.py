@@ -1,4 +1,4 @@
-"""Whether samples look like their person, whether RGB and depth agree, and a talking clip to look at."""
+"""Evaluate samples: do they show the right person, do RGB and depth agree, and how does a clip talk?"""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from tasks.evaluation.write_page import write_page
 from tasks.progress import StageProgress
 
 DEPTH_STEPS = 4
-"""Of the depth that is estimated from a sample's RGB."""
+"""Number of denoising steps of the depth that is estimated from the RGB of a sample."""
 
 
 class EvaluateSamplesSettings(EvaluationSettings):
-    """What is evaluated on what, and how it is sampled."""
+    """The model, the frames that it is evaluated on, and how portraits are sampled."""
 
     identities: PositiveInt = 24
-    """Persons at most."""
+    """Largest number of persons."""
     steps: PositiveInt = 20
-    """Denoising steps of a sample."""
+    """Number of denoising steps of a sample."""
     seeds: PositiveInt = 3
-    """Samples of each person, for the spread."""
+    """Number of samples of each person, which show the spread."""
 
 
 class EvaluatedSamples(Outcome):
-    """The figures; pictures are in the report."""
+    """Scores of the samples; the page shows the pictures."""
 
     scores: SampleScores
     report: Path
+    """The page."""
     notices: tuple[str, ...]
-    """What is untrained or synthetic in it."""
+    """What is untrained or synthetic in the model or the version, in sentences."""
 
 
 @flow(
@@ -46,7 +47,7 @@ class EvaluatedSamples(Outcome):
     on_completion=[tell_outcome],
 )
 def evaluate_samples(settings: EvaluateSamplesSettings) -> EvaluatedSamples:
-    """Identity with and without the reference, agreement of RGB and depth, and a talking clip."""
+    """Sample held-out persons and a talking clip, and score identity and the agreement of RGB and depth."""
     with (
         StageProgress(log=flow_log()) as progress,
         open_evaluation(settings, progress, further=speaker) as evaluation,

@@ -1,4 +1,4 @@
-"""The project's own data: synthetic speakers, a photograph that moves, and a studio set."""
+"""Make the project's own data: synthetic speakers, a photograph under a moving camera and a studio set."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from tasks.embedded.make_studio import make_embedded_studio
 
 
 class MakeEmbeddedDataSettings(Settings):
-    """Where to."""
+    """Output folder and size of the studio set."""
 
     out: Path
-    """Folder to write to; made if absent."""
+    """Folder to write to; it is created if it does not exist."""
     studio_subjects: PositiveInt = Field(default=8, le=1000)
-    """People in the studio; the first ones are the same for any number. Training that is to work for new
-    people needs dozens."""
+    """Number of people in the studio set. Person k is the same whatever the number is. A model that should
+    work for new people needs dozens."""
 
 
 class EmbeddedData(Outcome):
-    """Folders for build-dataset."""
+    """Folders to pass to build-dataset."""
 
     clips: Path
-    """For --clips."""
+    """Folder for --clips."""
     studio: Path
-    """For --studio."""
+    """Folder for --studio."""
 
 
 @flow(
@@ -40,7 +40,7 @@ class EmbeddedData(Outcome):
     on_completion=[tell_outcome],
 )
 def make_embedded_data(settings: MakeEmbeddedDataSettings) -> EmbeddedData:
-    """Synthetic clips with ground truth beside them and a synthetic studio set; the same bytes every time."""
+    """Write synthetic clips with their ground truth and a synthetic studio set; the same bytes every time."""
     make_embedded_clips(settings.out)
     make_embedded_studio(settings.out / "studio", subjects=settings.studio_subjects)
     for folder, label in (("clips", "embedded clips"), ("studio", "embedded studio")):

@@ -1,4 +1,4 @@
-"""What a flow returns: a small record, and whether all that was asked for was done."""
+"""Outcome of a flow: a small record with the exit code of the command."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from prefect.logging.loggers import flow_run_logger
 from model.settings import Record
 
 MOST_CHARACTERS = 10_000
-"""Of an outcome in a log; a diff of two versions can be long."""
+"""Largest length of an outcome in a log; a diff of two versions can be longer."""
 
 
 class Outcome(Record):
-    """Base of every flow's result; printed as one JSON object."""
+    """Base of the results of all flows; the command line prints it as one JSON object."""
 
     @property
     def exit_code(self) -> int:
-        """0 only when all that was asked for is done."""
+        """Exit code of the command: 0 only if everything requested is done."""
         return 0
 
 
 def tell_outcome(flow: Flow[..., Outcome], flow_run: FlowRun, state: State[Any]) -> None:
-    """Prefect hook: what the flow returned, as a line of its run's log; an error where not all is done."""
+    """Prefect hook: log the outcome of a run as one line, as an error if the exit code is not 0."""
     outcome: Outcome = state.result()
     level = logging.ERROR if outcome.exit_code else logging.INFO
     flow_run_logger(flow_run, flow).log(level, outcome.model_dump_json()[:MOST_CHARACTERS])

@@ -1,7 +1,8 @@
-"""How much GPU memory the diffusion stages of a profile take, and which trainer settings fit which GPU."""
+"""Plan GPU memory: what the diffusion stages of a profile take, and which trainer settings fit which GPU."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, get_args
 
 from prefect import flow
@@ -10,30 +11,32 @@ from pydantic import PositiveInt
 from flows.outcome import Outcome, tell_outcome
 from model.settings import Settings
 from model.training.memory_plan import MemoryPlan, lines, plan_stage
-from model.training.profiles import find_profile
-from model.training.stage_memory import DiffusionStage
+from model.training.profiles import DiffusionStage, find_profile
 from tasks.engine.schedule import flow_log
 from tasks.progress import StageProgress
+from tasks.training.stages import find_stage
 
 
 class PlanMemorySettings(Settings):
-    """What is to be trained, and on what."""
+    """What is to be trained, and on which GPUs."""
 
     profile: str = "paper"
-    """small, demo or paper, or a JSON file with a profile."""
+    """Profile: small, demo or paper, or the path of a JSON file."""
     stage: DiffusionStage | Literal["all"] = "all"
-    """Stage to plan; all of them one after the other."""
+    """Stage to plan, or all of them."""
     gpus: PositiveInt = 1
-    """GPUs that share the global batch."""
+    """Number of GPUs that share the global batch."""
     sizes_gb: tuple[PositiveInt, ...] = (24, 48, 80)
-    """Memory of a GPU; one column for each, GB = 10^9 bytes."""
+    """Memory sizes of a GPU, one column each; GB = 10^9 bytes."""
 
 
 class PlannedMemory(Outcome):
     """What fits."""
 
     profile: str
+    """Profile that was planned."""
     stages: dict[str, MemoryPlan]
+    """Stage -> its plan."""
 
 
 @flow(
@@ -43,15 +46,19 @@ class PlannedMemory(Outcome):
     on_completion=[tell_outcome],
 )
 def plan_memory(settings: PlanMemorySettings) -> PlannedMemory:
-    """Weights, gradients, optimizer and activations per GPU, counted without weights and without a GPU."""
+    """Count weights, gradients, optimizer state and activations, without any weights and without a GPU."""
     profile = find_profile(settings.profile)
-    stages: tuple[DiffusionStage, ...] = (
-        get_args(DiffusionStage) if settings.stage == "all" else (settings.stage,)
-    )
+    wanted = get_args(DiffusionStage) if settings.stage == "all" else (settings.stage,)
     plans: dict[str, MemoryPlan] = {}
     with StageProgress(log=flow_log()) as progress:
-        for stage in stages:
-            plans[stage] = plan_stage(stage, profile, gpus=settings.gpus, sizes_gb=settings.sizes_gb)
-            for line in lines(stage, plans[stage]):
+        for stage in map(find_stage, wanted):
+            plans[stage.name] = plan_stage(
+                partial(stage.untrained_step, profile),
+                stage.sample_shapes(profile),
+                trainer=profile.trainer(stage.name),
+                gpus=settings.gpus,
+                sizes_gb=settings.sizes_gb,
+            )
+            for line in lines(stage.name, plans[stage.name]):
                 progress.say(line)
     return PlannedMemory(profile=settings.profile, stages=plans)

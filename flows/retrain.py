@@ -1,4 +1,4 @@
-"""Train on the newest version of a dataset and evaluate the model: what a schedule runs after a rebuild."""
+"""Train on the latest version of a dataset and evaluate the model, for example after each rebuild."""
 
 from __future__ import annotations
 
@@ -20,32 +20,35 @@ from tasks.store.versions import read_version
 
 
 class RetrainSettings(Settings):
-    """What is trained, on what, where to."""
+    """The dataset, the training profile and the folder of the trainings."""
 
     store: Path
-    """The store's folder."""
+    """Folder of the store."""
     name: str
-    """The dataset's name; its latest version is taken."""
+    """Name of the dataset; its latest version is used."""
     profile: str = "small"
-    """small, demo or paper, or a JSON file with a profile."""
+    """Training profile: small, demo, paper, or a JSON file with a profile."""
     out: Path
-    """Folder for trainings; each version gets one below it, named by its root, and no other is touched."""
+    """Folder for trainings; each version has a folder of its own below it, named by its root and the seed."""
     seed: NonNegativeInt = 0
-    """Of weights, order and noise."""
+    """Seed of initial weights, sample order and noise."""
     workers: PositiveInt = 2
-    """Processes that cache pictures and latents; it changes no result."""
+    """Number of processes that cache pictures and latents; the results do not depend on it."""
     run: RunSettings = RunSettings()
-    """Their limits of time and memory for a clip."""
+    """Limits of time and memory for a clip."""
 
 
 class Retrained(Outcome):
-    """The training and its evaluation."""
+    """A training and its evaluation."""
 
     folder: Path
-    """Of this version's training."""
+    """Folder of the training."""
     trained: Trained
+    """Outcome of the training."""
     depth: EvaluatedDepth
+    """Scores of depth."""
     samples: EvaluatedSamples
+    """Scores of samples."""
 
 
 @flow(
@@ -55,7 +58,7 @@ class Retrained(Outcome):
     on_completion=[tell_outcome],
 )
 def retrain(settings: RetrainSettings) -> Retrained:
-    """All stages on the latest version, then depth and samples; what is finished is not done again."""
+    """Train all stages on the latest version, then evaluate depth and samples. Finished stages are kept."""
     version = read_version(Store(settings.store), settings.name)
     folder = settings.out / f"{version.root[:12]}-seed{settings.seed}"
     common: dict[str, Any] = {

@@ -13,20 +13,20 @@ from tasks.store.show_clip import show_clip as write_clip
 
 
 class ShowClipSettings(Settings):
-    """Which clip, and where to."""
+    """Which clip to show, and where to write it."""
 
     store: Path
-    """The store's folder."""
+    """Folder of the store."""
     name: str
-    """The dataset's name; its latest version is read."""
+    """Name of the dataset; the clip is read from the latest version."""
     clip: str
-    """The clip's id, as in manifest.parquet."""
+    """Id of the clip, as manifest.parquet lists it."""
     out: Path
     """Folder to write to; made if absent."""
 
 
 class ShownClip(Outcome):
-    """What was written."""
+    """The files that were written."""
 
     clip: str
     out: Path
@@ -40,6 +40,6 @@ class ShownClip(Outcome):
     on_completion=[tell_outcome],
 )
 def show_clip(settings: ShowClipSettings) -> ShownClip:
-    """A clip's arrays: crop.mp4, depth_m.npy, mask.npy, landmarks.npy, fit.npz, audio.wav, clip.json ..."""
+    """Write the arrays of one clip: crop.mp4, depth_m.npy, mask.npy, landmarks.npy, fit.npz, audio.wav ..."""
     written = write_clip(Store(settings.store), settings.name, settings.clip, settings.out)
     return ShownClip(clip=settings.clip, out=settings.out, files=tuple(written))

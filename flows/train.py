@@ -1,4 +1,4 @@
-"""One stage of training on a dataset version, or all of them (paper 5.1, 7.2)."""
+"""Train the stages of the paper on a dataset version (paper 5.1, 7.2)."""
 
 from __future__ import annotations
 
@@ -17,48 +17,50 @@ from tasks.engine.schedule import Schedule, flow_log
 from tasks.progress import StageProgress
 from tasks.training.open_training import open_training
 from tasks.training.processes import processes
+from tasks.training.stages import check_order
 from tasks.training.train_stage import train_stage
 
 
 class TrainSettings(Settings):
-    """What is trained, on what, where to."""
+    """What is trained, on which data, and where the result goes."""
 
     stage: StageName | Literal["all"] = "all"
-    """Stage to train; inpaint and motion start from joint. All = one after the other."""
+    """Stage to train, or all of them in order; inpaint and motion start from joint."""
     store: Path
-    """The store's folder."""
+    """Folder of the store."""
     name: str
-    """The dataset's name."""
+    """Name of the dataset."""
     number: PositiveInt | None = None
-    """Of its version; the latest where none is given."""
+    """Number of the dataset version; default: the latest."""
     profile: str = "small"
-    """small, demo or paper, or a JSON file with a profile."""
+    """Profile: small, demo or paper, or the path of a JSON file."""
     out: Path
     """Folder for checkpoints, networks, logs and pipelines; an interrupted training continues there."""
     seed: NonNegativeInt = 0
-    """Of weights, order and noise."""
+    """Seed of initial weights, sample order and noise."""
     workers: PositiveInt = 2
-    """Processes that cache pictures and latents; it changes no result."""
+    """Processes that cache pictures and latents; results do not depend on it."""
     run: RunSettings = RunSettings()
-    """Their limits of time and memory for a clip."""
+    """Limits of time and memory for each clip that is cached."""
 
 
 class Trained(Outcome):
-    """What there is now."""
+    """What the training folder holds now."""
 
     stages: dict[str, int]
     """Finished stage -> its steps."""
     changed: bool
-    """False: all of them were finished before."""
+    """False: all of the stages were finished before."""
     root: str
-    """Of the version that was trained on."""
+    """Merkle root of the dataset version."""
     out: Path
+    """Folder of the training."""
     notices: tuple[str, ...]
-    """What is untrained or synthetic in it."""
+    """What is untrained or synthetic, in sentences."""
 
 
 def silence(text: str) -> None:
-    """What all but the first of several processes tell."""
+    """Log nothing: of several processes only the main one speaks."""
 
 
 @flow(
@@ -68,7 +70,12 @@ def silence(text: str) -> None:
     on_completion=[tell_outcome],
 )
 def train(settings: TrainSettings) -> Trained:
-    """VAE where there is no pretrained one, then joint, inpaint and motion stage."""
+    """Train the stages of tasks/training/stages.py on a dataset version, one task run each, in order.
+
+    autoencoder (where the profile has no pretrained VAE) -> joint -> inpaint -> motion
+
+    Inpaint and motion both start from the networks of joint. A finished stage is not trained again.
+    """
     with (
         StageProgress(log=flow_log() if processes().is_main_process else silence) as progress,
         open_training(
@@ -83,7 +90,7 @@ def train(settings: TrainSettings) -> Trained:
         ) as training,
     ):
         stages, before = training.profile.stages(settings.stage), training.folder.finished()
-        training.folder.check_order(stages)
+        check_order(stages, folder=training.folder)
         schedule = Schedule(1)
         for stage in stages:
             if stage in before:

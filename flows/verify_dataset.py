@@ -20,28 +20,28 @@ from tasks.store.versions import find_number, read_version
 
 
 class VerifyDatasetSettings(Settings):
-    """Which version, and how much to recompute."""
+    """Which version to check, and how many clips to recompute."""
 
     store: Path
-    """The store's folder."""
+    """Folder of the store."""
     name: str
-    """The dataset's name."""
+    """Name of the dataset."""
     version: str | None = None
-    """A version's number or the start of its root; None = the latest."""
+    """Number of the version, or the start of its root; default: the latest version."""
     recompute: NonNegativeInt | Literal["all"] = 1
-    """Clips whose stages are run again and compared, the same ones every time."""
+    """Number of clips whose stages are run again and compared, or "all"; the choice is always the same."""
     run: RunSettings = RunSettings()
     """Limits of time and memory for each clip."""
 
 
 class VerifiedDataset(Outcome):
-    """What was checked and found."""
+    """What was checked, and every difference that was found."""
 
     verified: Verification
 
     @property
     def exit_code(self) -> int:
-        """1 with any finding."""
+        """1 where anything differs."""
         return int(bool(self.verified.findings))
 
 
@@ -52,7 +52,7 @@ class VerifiedDataset(Outcome):
     on_completion=[tell_outcome],
 )
 def verify_dataset(settings: VerifyDatasetSettings) -> VerifiedDataset:
-    """Hash everything a version holds again, recompute clips, and name the first stage that differs."""
+    """Hash all files of a version again, recompute some clips, and name the first stage that differs."""
     store = Store(settings.store)
     number = find_number(store, settings.name, version=settings.version)
     sample = None if settings.recompute == "all" else settings.recompute

@@ -1,4 +1,4 @@
-"""Functions that numba compiles, once per machine where it can keep the result."""
+"""The one way in which rendering compiles functions with numba."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
-    """Compile on first use; float rules are numpy's and exact (no fastmath): the same results everywhere.
+    """Compile a function on its first call.
 
-    The machine code is kept beside the source, else in NUMBA_CACHE_DIR or the user's cache folder. In a
-    container where none of them can be written numba refuses to cache; then every process compiles anew,
-    which costs seconds, not results.
+    Floating-point rules are numpy's, without fastmath: no sum is reordered, so that results do not depend on
+    the machine.
+
+    This writes files: numba keeps the machine code in NUMBA_CACHE_DIR if that is set, else beside the source,
+    else in the user's cache folder. Where none of them can be written, as in some containers, numba refuses
+    to cache. Then every process compiles anew, which costs seconds and changes no result.
     """
     try:
         kept: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)

@@ -1,5 +1,9 @@
 """The native linear face model: 50 identity and 25 expression modes over one mesh.
 
+    vertices = mean + identity (50,) . identity_basis + expression (25,) . expression_basis
+
+The numbers of modes are those of the paper (section 7.3).
+
 Model axes equal camera axes (rendering/camera.py) with the face looking along -z, towards the camera:
 +x is the image's right (the subject's left), +y down, +z from the nose to the back of the head. So
 rotation 0 is a frontal face. Lengths are metres; the origin lies inside the head.
@@ -13,12 +17,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32, Int32
+
 IDENTITY_MODES = 50
 EXPRESSION_MODES = 25
 LANDMARKS = 478
-
-Float32 = NDArray[np.float32]
-Int32 = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,32 +37,33 @@ class FaceModel:
     expression_basis: Float32
     """(25, V, 3) m, one standard deviation each; coefficient 0 is the neutral face."""
     skin_triangles: Int32
-    """Ids of the triangles of visible facial skin, (S,): where depth is published. Without ears,
-    scalp, eyes, mouth interior and the throat below the chin."""
+    """Ids of the triangles of visible facial skin, (S,), where depth is published. Ears, scalp, eyes, the
+    inside of the mouth and the throat below the chin are left out."""
     landmark_triangles: Int32
     """Triangle of each MediaPipe landmark, (478,); -1 where the model has no such point."""
     landmark_barycentrics: Float32
-    """Barycentric coordinates in that triangle, (478, 3)."""
+    """Barycentric coordinates of each landmark in its triangle, (478, 3)."""
     name: str
     provenance: str
-    """Where it comes from, and the digests of its source files."""
+    """Origin of the model, and the digests of its source files."""
     licence: str
 
     def vertices(self, identity: Float32, expression: Float32) -> Float32:
-        """Head-space vertices: identity (50,), expression (N, 25) -> (N, V, 3) m."""
+        """Head-space vertices of one identity: (50,), expression (N, 25) -> (N, V, 3) m."""
         neutral = self.mean + np.tensordot(identity, self.identity_basis, axes=1)
         return np.asarray(neutral + np.tensordot(expression, self.expression_basis, axes=1), dtype=np.float32)
 
     def landmark_points(self, vertices: Float32) -> Float32:
-        """The 478 landmarks on given vertices: (N, V, 3) -> (N, 478, 3) m; NaN where not embedded."""
+        """The 478 landmarks on the given vertices: (N, V, 3) -> (N, 478, 3) m; NaN where not embedded."""
         corners = self.triangles[self.landmark_triangles]
         points = np.einsum("lk,nlkc->nlc", self.landmark_barycentrics, vertices[:, corners])
+        # Id -1 has read the last triangle above.
         points[:, self.landmark_triangles < 0] = np.nan
         return np.asarray(points, dtype=np.float32)
 
 
 def face_model_arrays(face_model: FaceModel) -> dict[str, NDArray[np.generic]]:
-    """The arrays of the native .npz file (text as unicode arrays; no objects, no pickles)."""
+    """The arrays of the native .npz file; text becomes unicode arrays, so that no pickle is needed."""
     return {field.name: np.asarray(getattr(face_model, field.name)) for field in fields(face_model)}
 
 
@@ -95,7 +99,7 @@ def face_model_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> FaceMod
 
 
 def _check_ids(arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Ids name vertices and triangles that are there, and lengths are finite."""
+    """Raise ValueError unless ids name existing vertices and triangles, and lengths are finite."""
     vertices, triangles = len(arrays["mean"]), len(arrays["triangles"])
     limits = {
         "triangles": (0, vertices),

@@ -1,6 +1,7 @@
-"""Mesh files as arrays: OBJ and PLY, npz and raw vertices. Contents come as bytes; nothing is opened.
+"""Meshes from the contents of OBJ, PLY, npz and raw vertex files.
 
-Sizes that a header declares are checked against the bytes at hand before anything is allocated.
+Contents come as bytes; nothing is opened here. Files are not trusted: sizes that a header declares are
+checked against the bytes at hand before anything is allocated.
 """
 
 from __future__ import annotations
@@ -14,41 +15,43 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32, Int32
 from rendering.ply_files import parse_ply_elements
 
 MeshFormat = Literal[".obj", ".ply", ".npz", ".bin"]
 MESH_FORMATS: tuple[MeshFormat, ...] = (".npz", ".ply", ".obj", ".bin")
-"""In order of preference, where a mesh is there in several."""
+"""Supported formats, in order of preference where a mesh exists in several."""
 
 MAX_CORNERS = 20_000_000
-"""Most vertices, and most triangle corners, of a mesh."""
+"""Limit on the vertices and on the triangle corners of a mesh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mesh:
-    """Vertices and triangles of a file."""
+    """Vertices and triangles of a mesh file."""
 
-    vertices: NDArray[np.float32]
-    """(V, 3), in the file's unit; (0, 3) for a template that has triangles only."""
-    triangles: NDArray[np.int32]
+    vertices: Float32
+    """(V, 3), in the file's unit; (0, 3) for a template that holds only triangles."""
+    triangles: Int32
     """(F, 3), 0-based; (0, 3) where the file has none."""
 
 
 def parse_mesh(data: bytes, mesh_format: MeshFormat) -> Mesh:
-    """A mesh file of a known format.
+    """Parse the contents of a mesh file of a known format.
 
     Raises:
-        ValueError: it is broken, too large, or its triangles name vertices that it lacks.
+        ValueError: the file is broken, too large, or its triangles name vertices that it lacks.
     """
     parsers = {".obj": _parse_obj, ".ply": _parse_ply, ".npz": _parse_npz, ".bin": _parse_raw}
     mesh = parsers[mesh_format](data)
     if not np.isfinite(mesh.vertices).all():
         raise ValueError("vertices are not all finite")
+    # A template without vertices is checked when it meets its meshes.
     check_triangles(mesh.triangles, vertices=len(mesh.vertices) or MAX_CORNERS)
     return mesh
 
 
-def check_triangles(triangles: NDArray[np.int32], *, vertices: int) -> None:
+def check_triangles(triangles: Int32, *, vertices: int) -> None:
     """Raise ValueError unless every corner is one of the vertices 0 .. vertices - 1."""
     if triangles.size and not 0 <= int(triangles.min()) <= int(triangles.max()) < vertices:
         raise ValueError(
@@ -57,7 +60,7 @@ def check_triangles(triangles: NDArray[np.int32], *, vertices: int) -> None:
         )
 
 
-def skin_triangle_ids(triangles: NDArray[np.int32], face_vertex_ids: NDArray[np.int32]) -> NDArray[np.int32]:
+def skin_triangle_ids(triangles: Int32, face_vertex_ids: Int32) -> Int32:
     """Ids of the triangles whose corners are all face vertices: (F, 3), (K,) -> (S,)."""
     skin = np.isin(triangles, face_vertex_ids).all(axis=1)
     return np.flatnonzero(skin).astype(np.int32)
@@ -93,11 +96,11 @@ def _coordinates(words: list[str]) -> list[str]:
 
 
 def _fan(corners: list[str], vertices_so_far: int) -> list[tuple[int, int, int]]:
-    """A face's triangles, from its first corner; only the first number of v/vt/vn counts."""
+    """Triangles of a face, as a fan from its first corner; of v/vt/vn only v is read."""
     if len(corners) < 3:
         raise ValueError(f"a face of {len(corners)} corners, need at least 3")
     ids = [int(corner.split("/", 1)[0]) for corner in corners]
-    # OBJ counts from 1, and from the last vertex so far with -1
+    # OBJ numbers vertices from 1; negative numbers count back from the latest vertex, which is -1.
     ids = [vertices_so_far + index if index < 0 else index - 1 for index in ids]
     if not 0 <= min(ids) <= max(ids) < MAX_CORNERS:
         raise ValueError(f"vertex number out of range 1 .. {MAX_CORNERS}")
@@ -125,10 +128,10 @@ def _parse_npz(data: bytes) -> Mesh:
 
 
 def load_arrays(data: bytes, *, max_bytes: int) -> dict[str, NDArray[np.generic]]:
-    """The arrays of an .npz whose unpacked size is bounded; pickles are refused.
+    """The arrays of an .npz file whose unpacked size is bounded; pickles are refused.
 
     Raises:
-        ValueError: it is no npz, or unpacks to more than max_bytes.
+        ValueError: the bytes are no npz file, or unpack to more than max_bytes.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

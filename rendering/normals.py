@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Array, Float32, Int32
 from rendering.compiled import compiled
 
-Array = NDArray[Any]
 
+def vertex_normals(vertices_m: Float32, triangles: Int32, *, out: Float32 | None = None) -> Float32:
+    """Area-weighted unit normals of every vertex: (N, V, 3) m -> (N, V, 3).
 
-def vertex_normals(
-    vertices_m: NDArray[np.float32], triangles: NDArray[np.int32], *, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
-    """Area-weighted unit normals, outwards for counter-clockwise triangles: (N, V, 3) m -> (N, V, 3).
-
-    A vertex without a triangle, or with triangles of no area, gets 0.
+    They point outwards where triangles are counter-clockwise seen from outside. A vertex without
+    triangles, or whose triangles have no area, gets 0.
 
     Args:
         vertices_m: (N, V, 3) m.
-        triangles: (F, 3).
-        out: buffer to write into and return, (N, V, 3).
+        triangles: vertex ids, (F, 3).
+        out: buffer to write into and return, (N, V, 3); None = a new array.
     """
     vertices = np.ascontiguousarray(vertices_m, np.float32)
     normals = np.empty_like(vertices) if out is None else out
@@ -40,7 +35,7 @@ def _normals(vertices: Array, triangles: Array, sums: Array, normals: Array) -> 
         ax, ay, az = np.float64(vertices[a, 0]), np.float64(vertices[a, 1]), np.float64(vertices[a, 2])
         ux, uy, uz = vertices[b, 0] - ax, vertices[b, 1] - ay, vertices[b, 2] - az
         vx, vy, vz = vertices[c, 0] - ax, vertices[c, 1] - ay, vertices[c, 2] - az
-        # The cross product's length is twice the area: summing it weights by area.
+        # A cross product is as long as twice the triangle's area: the plain sum weights by area.
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         for corner in (a, b, c):
             sums[corner, 0] += nx

@@ -1,4 +1,4 @@
-"""PLY meshes, ascii or binary little endian: vertex positions and faces; all else is stepped over."""
+"""Vertex positions and faces of PLY meshes, ascii or binary little endian; all else is skipped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rendering.arrays import Float32, Int32
 
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
@@ -30,9 +32,9 @@ MAX_HEADER_BYTES = 65_536
 class _Property:
     name: str
     kind: str
-    """numpy type of the value, or of a list's items."""
+    """numpy type of the value, or of the items of a list."""
     count_kind: str | None
-    """numpy type of a list's length; None = a single value."""
+    """numpy type of the length of a list; None = a single value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +45,19 @@ class _Element:
 
     @property
     def least_bytes(self) -> int:
-        """Bytes of a binary row whose lists are empty."""
+        """Bytes of a binary row whose lists are empty: no row is shorter."""
         return sum(np.dtype(item.count_kind or item.kind).itemsize for item in self.properties)
 
 
-def parse_ply_elements(data: bytes) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Vertices (V, 3) and triangles (F, 3), faces cut as fans from their first corner.
+def parse_ply_elements(data: bytes) -> tuple[Float32, Int32]:
+    """Vertices (V, 3) and triangles (F, 3); larger faces are cut into fans from their first corner.
 
     Raises:
-        ValueError: the header does not parse, or promises more than the bytes hold.
+        ValueError: the header does not parse, or declares more than the bytes hold.
     """
     binary, elements, body = _parse_header(data)
     rows = _binary_rows(body, elements) if binary else _ascii_rows(body, elements)
-    vertices: NDArray[np.float32] | None = None
+    vertices: Float32 | None = None
     triangles = np.empty((0, 3), np.int32)
     for element, table in rows:
         if element.name == "vertex":
@@ -68,7 +70,7 @@ def parse_ply_elements(data: bytes) -> tuple[NDArray[np.float32], NDArray[np.int
 
 
 Table = dict[str, NDArray[np.generic] | list[list[int]]]
-"""Property -> a column of values, or a list of lists of whole numbers."""
+"""Column of values of each property, or a list of lists of whole numbers."""
 
 
 def _parse_header(data: bytes) -> tuple[bool, list[_Element], bytes]:
@@ -111,6 +113,7 @@ def _parse_property(words: list[str]) -> _Property:
 def _binary_rows(body: bytes, elements: list[_Element]) -> Iterator[tuple[_Element, Table]]:
     start = 0
     for element in elements:
+        # A header can claim any number of rows: refuse before reading them.
         needed = element.rows * element.least_bytes
         if needed > len(body) - start:
             raise ValueError(
@@ -126,7 +129,7 @@ def _binary_rows(body: bytes, elements: list[_Element]) -> Iterator[tuple[_Eleme
 
 
 def _binary_lists(body: bytes, element: _Element, start: int) -> tuple[Table, int]:
-    """Rows with lists: all triangles at once if they are, else row by row."""
+    """Read rows with lists: at once if every face is a triangle, else row by row."""
     all_triangles = _Quick.read(body, element, start)
     if all_triangles is not None:
         return all_triangles
@@ -151,7 +154,7 @@ def _binary_lists(body: bytes, element: _Element, start: int) -> tuple[Table, in
 
 
 class _Quick:
-    """Faces that are one list of three each, as nearly all files have them."""
+    """Reader of faces that are one list of three each, as in nearly all files."""
 
     @staticmethod
     def read(body: bytes, element: _Element, start: int) -> tuple[Table, int] | None:
@@ -197,19 +200,20 @@ def _column(values: list[list[float]]) -> NDArray[np.generic] | list[list[int]]:
     return [[int(item) for item in value] for value in values]
 
 
-def _positions(table: Table) -> NDArray[np.float32]:
+def _positions(table: Table) -> Float32:
     if not {"x", "y", "z"} <= set(table):
         raise ValueError(f"vertices have {sorted(table)}, need x, y, z")
     columns = [np.asarray(table[axis]) for axis in "xyz"]
     return np.asarray(np.stack(columns, axis=1).reshape(-1, 3), np.float32)
 
 
-def _triangles(table: Table) -> NDArray[np.int32]:
+def _triangles(table: Table) -> Int32:
     name = next((name for name in _INDEX_NAMES if name in table), None)
     if name is None:
         raise ValueError(f"faces have {sorted(table)}, need vertex_indices")
     faces = table[name]
     if isinstance(faces, np.ndarray):
+        # Ids beyond int32 are clipped: wrapped around, they could pass the check of ids.
         return np.asarray(faces).astype(np.int64).clip(-1, 2**31 - 1).astype(np.int32).reshape(-1, 3)
     fans = [(face[0], face[k], face[k + 1]) for face in faces for k in range(1, len(face) - 1)]
     return np.array(fans, np.int64).reshape(-1, 3).clip(-1, 2**31 - 1).astype(np.int32)

@@ -1,34 +1,37 @@
-"""A linear face model from registered scans: Procrustes alignment, then the deviations are the modes."""
+"""A linear face model from registered scans.
+
+Scans of many subjects in one topology are brought to a common pose and size by generalised Procrustes
+analysis (Gower 1975); what then differs from the mean are the identity modes. Expressions are displacements
+from the same subject's neutral scan.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rendering.face_model import Float32
-
-Array = NDArray[Any]
+from rendering.arrays import Array, Float32
 
 PROCRUSTES_STEPS = 10
 STILL_SHARE = 0.5
-"""Expressions are aligned on the half of the vertices that moves least."""
+"""Expressions are aligned on this share of the vertices, those that move least."""
 STILL_STEPS = 4
 
 
 def aligned_subjects(neutrals: Sequence[Array]) -> tuple[Float32, Float32, list[float]]:
-    """Generalised Procrustes (rigid and scale): the mean, the shapes on it, and their scales.
+    """Generalised Procrustes alignment: rotation, shift and scale.
 
     Args:
-        neutrals: one (V, 3) m a subject, the same topology.
+        neutrals: neutral scan of each subject, (V, 3) m, all in one topology.
 
     Returns:
-        Mean (V, 3) m of mean size, aligned shapes (subjects, V, 3) m, and the scale each was given.
+        The mean shape (V, 3) m at the mean size, the aligned shapes (subjects, V, 3) m, and the scale that
+        each subject was given.
     """
     shapes = np.stack([shape - shape.mean(axis=0) for shape in neutrals]).astype(np.float64)
     sizes = np.linalg.norm(shapes, axis=(1, 2))
+    # The first shape sets the pose of the mean; its form is averaged out.
     mean = shapes[0] / sizes[0] * sizes.mean()
     aligned = shapes
     for _ in range(PROCRUSTES_STEPS):
@@ -45,11 +48,12 @@ def expression_delta(expression: Array, neutral: Array, turn_to: Array, scale: f
 
     Args:
         expression: (V, 3) m as scanned.
-        neutral: (V, 3) m of the same subject as scanned.
-        turn_to: (V, 3) m, the neutral after alignment.
-        scale: the scale that alignment gave the subject.
+        neutral: (V, 3) m of the same subject, as scanned.
+        turn_to: the neutral after alignment, (V, 3) m.
+        scale: scale that the alignment gave the subject.
     """
     moving, fixed = np.asarray(expression, np.float64), np.asarray(neutral, np.float64)
+    # Alternate: align on the vertices that moved little, then see which those are.
     still = np.ones(len(fixed), bool)
     for _ in range(STILL_STEPS):
         centers = moving[still].mean(axis=0), fixed[still].mean(axis=0)
@@ -62,17 +66,21 @@ def expression_delta(expression: Array, neutral: Array, turn_to: Array, scale: f
 
 
 def identity_modes(aligned: Float32, mean: Float32) -> Float32:
-    """Deviations whose Gram matrix is the sample covariance: (S, V, 3) m -> (S, V, 3) m."""
+    """Deviations from the mean whose Gram matrix is the sample covariance: (S, V, 3) m -> (S, V, 3) m."""
     return np.asarray((aligned - mean) / np.sqrt(max(len(aligned) - 1, 1)), np.float32)
 
 
 def mean_by_name(deltas: Mapping[str, Sequence[Float32]]) -> Float32:
-    """One displacement an expression, averaged over subjects, names in order: (E, V, 3) m."""
+    """Displacement of each expression averaged over the subjects, sorted by name: (E, V, 3) m."""
     return np.stack([np.mean(deltas[name], axis=0, dtype=np.float32) for name in sorted(deltas)])
 
 
 def _turn(moving: Array, fixed: Array) -> Array:
-    """Rotation R (3, 3) of least squares: moving @ R is next to fixed (both centred)."""
+    """Rotation R (3, 3) that brings moving @ R closest to fixed in least squares; both are centred.
+
+    The orthogonal Procrustes problem, solved by an SVD and kept from mirroring (Kabsch 1976).
+    """
     left, _, right = np.linalg.svd(moving.T @ fixed)
+    # Without the sign, a mirrored shape could fit best.
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     return np.asarray(left @ flip @ right)

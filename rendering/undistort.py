@@ -1,40 +1,39 @@
-"""Pictures of a lens as pictures of a pinhole camera, and meshes in a camera's space."""
+"""From calibrated captures to a pinhole camera: pictures without lens distortion, meshes in camera space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Array, Float32, Float64, UInt8
 from rendering.camera import Camera
 from rendering.crop_square import Square, cut_square
 from rendering.distortion import distort_points
 
 
 def cut_undistorted(
-    image: NDArray[np.uint8],
+    image: UInt8,
     camera: Camera,
     distortion: Sequence[float],
     square: Square,
     *,
     crop_px: int,
-) -> NDArray[np.uint8]:
-    """A square of the undistorted picture: (H, W, 3) -> (crop_px, crop_px, 3).
+) -> UInt8:
+    """Cut a square of the undistorted picture: (H, W, 3) -> (crop_px, crop_px, 3).
 
     Args:
-        image: what the lens saw.
-        camera: the pinhole of the undistorted picture, which keeps the lens's K.
-        distortion: the lens's coefficients (rendering/distortion.py); none = a plain crop.
-        square: in px of the undistorted picture.
-        crop_px: side of the result.
+        image: picture as the lens took it.
+        camera: pinhole camera of the undistorted picture; its K is the lens's.
+        distortion: coefficients of the lens (rendering/distortion.py); empty or all 0 = a plain crop.
+        square: the square, in px of the undistorted picture.
+        crop_px: side of the result, px.
     """
     if not any(distortion):
         return cut_square(image, square, crop_px=crop_px)
     seen = lens_points(square, camera, distortion).astype(np.float32)
-    # cv2 counts from the first pixel's centre, Camera from its corner
+    # cv2 puts the origin at the centre of the first pixel, Camera at its corner.
     full = cv2.remap(
         image, seen[..., 0] - 0.5, seen[..., 1] - 0.5, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
@@ -42,8 +41,8 @@ def cut_undistorted(
     return cut_square(np.asarray(full, np.uint8), whole, crop_px=crop_px)
 
 
-def lens_points(square: Square, camera: Camera, distortion: Sequence[float]) -> NDArray[np.float64]:
-    """Where the lens shows each pixel centre of a square of the pinhole picture: (side, side, 2) px."""
+def lens_points(square: Square, camera: Camera, distortion: Sequence[float]) -> Float64:
+    """Where the lens shows the pixel centres of a square of the pinhole picture: (side, side, 2) px."""
     steps = np.arange(square.side) + 0.5
     x = (square.left + steps - camera.center_x_px) / camera.focal_x_px
     y = (square.top + steps - camera.center_y_px) / camera.focal_y_px
@@ -54,9 +53,7 @@ def lens_points(square: Square, camera: Camera, distortion: Sequence[float]) -> 
     return seen
 
 
-def mesh_in_camera(
-    vertices: NDArray[np.floating[Any]], mesh_to_camera: NDArray[np.float64], *, unit_m: float
-) -> NDArray[np.float32]:
-    """Camera-space vertices: (V, 3) in the mesh's unit, (4, 4) in metres -> (V, 3) m."""
+def mesh_in_camera(vertices: Array, mesh_to_camera: Float64, *, unit_m: float) -> Float32:
+    """Camera-space vertices: (V, 3) in units of unit_m, mesh to camera (4, 4) in metres -> (V, 3) m."""
     points = vertices.astype(np.float64) * unit_m
     return np.asarray(points @ mesh_to_camera[:3, :3].T + mesh_to_camera[:3, 3], np.float32)

@@ -2,20 +2,25 @@
 
 A stage function reads input blobs and settings, writes its outputs into a scratch folder and returns
 their names with a few figures. It raises Rejected for a bad source. It never sees the store, other
-clips or the clock, so that its action key (tasks/store) says all that its output depends on.
+clips or the clock, so that its action key (tasks/store) says all that its output depends on. Where a
+stage stands in the DAG, and which roles it takes and gives there, is written in tasks/dag.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 Json = Any
 """str, int, float, bool, None, or lists and dicts of them."""
+
+S = TypeVar("S", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,28 +46,24 @@ class StageOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One stage: its name, its version and all that its output depends on."""
+class Stage(Generic[S]):
+    """The code of one stage: its name, its version and all that its output depends on besides its inputs."""
 
     name: str
     version: int
     """Bump when the output changes for the same inputs; say so in CHANGELOG.md."""
-    run: Callable[[StageInput, BaseModel], StageOutput]
-    settings_type: type[BaseModel]
+    run: Callable[[StageInput, S], StageOutput]
+    settings_type: type[S]
     tools: tuple[str, ...]
     """Names of distributions and programs whose version is part of the key ("ffmpeg", "mediapipe")."""
-    inputs: tuple[str, ...]
-    """Roles of the blobs it reads, "image/*" for all of a kind; a clip that lacks one (speech without sound)
-    skips the stage."""
-    outputs: tuple[str, ...]
-    """Roles of the files it may write."""
     modules: tuple[str, ...] = ()
-    """Modules whose source text is part of the key besides those that `run`'s module imports, which are
-    found by themselves (tasks/store/reached_modules.py)."""
-    optional_inputs: tuple[str, ...] = ()
-    """Roles it reads where the clip has them."""
-    reads: tuple[str, ...] = ()
-    """Names of the values it reads where the clip has them; they are part of the key."""
-    per_video: bool = False
-    """Runs once for all clips of a source video. Its blobs are then called "<role>/<index>" and its
-    values {"clips": [the values of each clip]}; what it returns goes to every clip."""
+    """Modules whose source text is part of the key although no import statement leads to them. The modules
+    that are imported, directly or indirectly, are found by tasks/store/reached_modules.py."""
+
+
+@cache
+def load_stage(module: str) -> Stage[Any]:
+    """The constant STAGE of a module; importing it may load a decoder, a detector or torch."""
+    stage = import_module(module).STAGE
+    assert isinstance(stage, Stage), f"{module}.STAGE is no Stage"
+    return stage

@@ -17,16 +17,19 @@ from unittest.mock import patch
 from pydantic import BaseModel
 
 from flows.build_dataset import build_dataset
+from tasks.chain import Chain
 from tasks.dataset.models import ModelFiles
-from tasks.dataset.settings import BuildSettings
-from tasks.dataset.stage_settings import StageSettings
+from tasks.dataset.settings import BuildSettings, StageSettings
 from tasks.engine import run_stage
 from tasks.store.actions import Action
 from tasks.store.blobs import Store
+from tests.engine_stages import repeat as repeat_stage
+from tests.engine_stages import spell as spell_stage
 from tests.engine_stages.repeat import RepeatSettings
 from tests.engine_stages.spell import SpellSettings
 
-SPELL, REPEAT = "tests.engine_stages.spell", "tests.engine_stages.repeat"
+WORDS = Chain("wild", given=("source",), nodes=(spell_stage.NODE, repeat_stage.NODE))
+NO_CAPTURES = Chain("studio", given=(), nodes=())
 CLIPS = {f"clip_{number}": f"word{number}" for number in range(6)}
 
 _processes = multiprocessing.get_context("forkserver")
@@ -51,13 +54,14 @@ def simulated_stages(
     *, spell: SpellSettings | None = None, repeat: RepeatSettings | None = None
 ) -> Iterator[None]:
     """Every build in this block runs the two stages and needs no models."""
-    settings: dict[str, BaseModel] = {SPELL: spell or SpellSettings(), REPEAT: repeat or RepeatSettings()}
+    settings: dict[str, BaseModel] = {
+        "spell": spell or SpellSettings(),
+        "repeat": repeat or RepeatSettings(),
+    }
     no_models = ModelFiles(blobs={}, face_model="none", licences={})
     with ExitStack() as patches:
-        for module in ("build", "plan", "recompute"):
-            patches.enter_context(patch(f"tasks.dataset.{module}.WILD_STAGES", (SPELL, REPEAT)))
-            patches.enter_context(patch(f"tasks.dataset.{module}.STUDIO_STAGES", ()))
-        patches.enter_context(patch("tasks.dataset.timings.STAGE_ORDER", (SPELL, REPEAT)))
+        patches.enter_context(patch("tasks.dag.WILD", WORDS))
+        patches.enter_context(patch("tasks.dag.STUDIO", NO_CAPTURES))
         patches.enter_context(patch("tasks.dataset.build.store_models", lambda *_, **__: no_models))
         patches.enter_context(patch.object(StageSettings, "by_name", lambda _: settings))
         yield

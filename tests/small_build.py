@@ -39,8 +39,6 @@ CUT = Stage(
     settings_type=CutSettings,
     modules=("tasks.stage",),
     tools=("numpy",),
-    inputs=("source",),
-    outputs=("crop",),
 )
 PAINT = Stage(
     name="paint",
@@ -49,9 +47,9 @@ PAINT = Stage(
     settings_type=PaintSettings,
     modules=("tasks.reasons",),
     tools=("pydantic",),
-    inputs=("crop", "face_model"),
-    outputs=("depth",),
 )
+TAKES = {"cut": ("source",), "paint": ("crop", "face_model")}
+GIVES = {"cut": "crop", "paint": "depth"}
 
 
 def build(
@@ -121,7 +119,7 @@ def _run_stages(
 ) -> list[tuple[str, str]]:
     steps = []
     for stage, recipe in zip((CUT, PAINT), recipes, strict=True):
-        inputs = {role: blobs[role] for role in stage.inputs}
+        inputs = {role: blobs[role] for role in TAKES[stage.name]}
         key = action_key(recipe.digest, inputs=inputs, given={})
         action = find_action(store, key)
         if action is None:
@@ -134,7 +132,7 @@ def _run_stages(
 
 
 def _run(store: Store, stage: Stage, recipe: Recipe, inputs: Mapping[str, str]) -> Action:
-    (role,) = stage.outputs
+    role = GIVES[stage.name]
     told: Json = [stage.name, recipe.settings, sorted(inputs.items())]
     with store.scratch() as scratch:
         made = scratch / f"{role}.bin"

@@ -11,8 +11,10 @@ from model.networks.build_networks import SpeechSize, UNetSize
 from model.networks.speech_settings import UntrainedSize
 from model.samples.manifest import ManifestRow
 from model.samples.training_set import WindowLength
-from model.training.profiles import AutoencoderTraining, Profile
-from model.training.stages import InpaintSettings, MotionSettings, StageSettings
+from model.training.autoencoder_step import AutoencoderTraining
+from model.training.image_step import InpaintSettings, StageSettings
+from model.training.motion_step import MotionSettings
+from model.training.profiles import Profile
 from model.training.trainer_settings import TrainerSettings
 from tasks.media.video_files import write_audio
 from tasks.store.blobs import Store
@@ -74,7 +76,8 @@ def toy_profile(*, steps: int = 4) -> Profile:
         joint=StageSettings(trainer=trainer),
         inpaint=InpaintSettings(trainer=trainer),
         motion=MotionSettings(
-            trainer=trainer.model_copy(update={"global_batch": 1}), length=WindowLength(frames=6, given=2)
+            trainer=trainer.model_copy(update={"global_batch": 1}),
+            length=WindowLength(frames=6, num_motion_frames=2),
         ),
     )
 

@@ -34,7 +34,7 @@ BAD = {
     "short.mp4": "too_short",
     "nobody.mp4": "no_face",
 }
-"""Name -> the reason it must be refused for."""
+"""Name -> the reason for which the file must be refused."""
 
 
 def make_sources(root: Path) -> Path:
@@ -43,9 +43,10 @@ def make_sources(root: Path) -> Path:
     (clips / "anna").mkdir(parents=True)
     (root / "planted").mkdir()
     takes = tuple(_small(take, px=px) for take, px in ((TAKES[0], 288), (TAKES[3], 320)))
-    for made, name in zip(make_embedded_clips(root / "made", takes=takes), (SPEAKER, STRANGE), strict=False):
-        made.rename(clips / name)
-    shutil.rmtree(root / "made")
+    filmed = make_embedded_clips(root / "filmed", takes=takes)
+    for path, name in zip(filmed, (SPEAKER, STRANGE), strict=False):  # the last one is the photograph
+        path.rename(clips / name)
+    shutil.rmtree(root / "filmed")
     write_clip(
         clips / SILENT, moving_face(FRAMES), size=(FRAME_PX, FRAME_PX), frame_rate=Fraction(25), sound=None
     )
@@ -82,7 +83,7 @@ def add_bad_files(root: Path) -> None:
 
 
 def copy_sources(root: Path, target: Path, *, names: set[str]) -> Path:
-    """The sources of these names elsewhere, made in another order, links and FIFOs as they are."""
+    """Copy the sources of these names in another order; links and FIFOs stay what they are."""
     clips = target / "clips"
     for name in sorted(names, reverse=True):
         path = clips / name

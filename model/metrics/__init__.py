@@ -1,1 +1,1 @@
-"""How good depth and samples are: metrics as plain functions on arrays, and the estimators they judge."""
+"""Metrics of depth and of samples, as plain functions on arrays, and depth estimators."""

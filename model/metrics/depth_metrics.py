@@ -1,7 +1,8 @@
-"""How far a depth estimate is from the truth: AbsRel, delta1 and RMSE after scale and shift, on a mask.
+"""Errors of estimated depth against ground truth: AbsRel, delta1 and RMSE after scale-and-shift alignment.
 
-A number without its protocol means nothing: the same error field gives AbsRel .005 on metric depth and .17
-on normalised, near-bright depth. So scores carry the spaces and the cut that they belong to.
+These are the metrics of the paper's Table 1 (section 5.2), on a mask of the skin. The paper does not name the
+space of the comparison. The same error field gives AbsRel .005 on metric depth and .17 on normalised,
+near-bright depth, so that scores carry their protocol: the spaces and the cut that they belong to.
 """
 
 from __future__ import annotations
@@ -14,26 +15,28 @@ import torch
 from torch import Tensor
 
 DELTA1 = 1.25
+"""Pixels within this ratio of the ground truth count for delta1."""
 LEAST_SPREAD = 1e-12
-"""An estimate whose variance on the mask is below this share of its mean square has no scale."""
+"""Smallest variance on the mask, as a share of the mean square, that determines a scale."""
 LEAST_PIXELS = 3
-"""Scale and shift go through any two."""
-TOO_SMALL = f"fewer than {LEAST_PIXELS} pixels on the mask: scale and shift fit any two"
-FLAT = "the truth is flat on the mask"
+"""Smallest number of pixels that is scored: scale and shift fit any two pixels exactly."""
+TOO_SMALL = f"fewer than {LEAST_PIXELS} pixels on the mask: scale and shift fit any two exactly"
+FLAT = "the ground truth is flat on the mask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """The spaces that a number belongs to."""
+    """The spaces and the cut that a figure belongs to."""
 
     name: Literal["metric", "paper"]
     alignment_space: Literal["depth"]
-    """Scale and shift are least squares here: in depth, not in its inverse."""
+    """Space of the least-squares fit of scale and shift: depth, not its inverse."""
     target_space: Literal["metric", "normalised_near_bright"]
-    """Of the aligned estimate and the truth: metres, or 0 = farthest .. 1 = nearest of the mask's truth."""
+    """Space of the comparison: metres, or 0 = farthest .. 1 = nearest ground truth on the mask."""
     cut: float
-    """Pixels whose truth is not above this, in the target space, are aligned but not scored."""
+    """Pixels whose ground truth does not exceed this value of the target space are aligned but not scored."""
     rmse_unit: Literal["mm", "of the range"]
+    """Unit of the RMSE: millimetres, or the depth range of the mask."""
 
     def __str__(self) -> str:
         return (
@@ -54,46 +57,48 @@ PAPER = Protocol(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alignment:
-    """target ~ scale * estimate + shift, one of each a sample."""
+    """Least-squares fit target ~ scale * estimate + shift, one scale and shift for each sample."""
 
     scale: Tensor
     """(B,) float64; 0 where degenerate."""
     shift: Tensor
-    """(B,) float64, in the target's unit."""
+    """(B,) float64, in the unit of the target."""
     is_degenerate: Tensor
-    """(B,) bool: the estimate is constant on the mask, only the shift was fitted."""
+    """(B,) bool: the estimate is constant on the mask, so that only the shift is fitted."""
     is_flipped: Tensor
-    """(B,) bool: the scale is negative, so the estimate calls near what is far."""
+    """(B,) bool: the scale is negative, so the estimate confuses near and far."""
 
     def apply(self, estimate: Tensor) -> Tensor:
-        """(B, H, W) -> the same, in the target's space."""
+        """Align an estimate (B, H, W): (B, H, W) float64 in the space of the target."""
         return self.scale[:, None, None] * estimate.double() + self.shift[:, None, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthScores:
-    """Figures of each sample, (B,) each, and what they mean."""
+    """Scores of each sample, (B,) each, with their protocol."""
 
     protocol: Protocol
     abs_rel: Tensor
-    """Mean of |estimate - truth| / truth."""
+    """Mean of |estimate - truth| / truth over the scored pixels."""
     delta1: Tensor
     """Share of pixels with max(estimate / truth, truth / estimate) < 1.25."""
     rmse: Tensor
-    """In protocol.rmse_unit."""
+    """Root mean squared error in protocol.rmse_unit."""
     pixels: Tensor
-    """Scored pixels."""
+    """Number of scored pixels."""
     alignment: Alignment
 
 
 def align(estimate: Tensor, target: Tensor, mask: Tensor, *, names: Sequence[str]) -> Alignment:
-    """Least-squares scale and shift on the mask, in closed form for all samples at once.
+    """Fit scale and shift on the mask by least squares, as MiDaS does (Ranftl et al. 2020, arXiv 1907.01341).
+
+    The fit is in closed form for all samples at once.
 
     Args:
         estimate: (B, H, W), any affine function of depth.
         target: (B, H, W).
         mask: (B, H, W) bool.
-        names: of the samples, for errors.
+        names: names of the samples for error messages, (B,).
 
     Raises:
         ValueError: a mask is empty, or a value on it is not finite.
@@ -103,7 +108,8 @@ def align(estimate: Tensor, target: Tensor, mask: Tensor, *, names: Sequence[str
     count = weight.sum(dim=(1, 2))
     source, wanted = (torch.where(mask, values.double(), 0.0) for values in (estimate, target))
     mean_source, mean_wanted = source.sum(dim=(1, 2)) / count, wanted.sum(dim=(1, 2)) / count
-    # the 2x2 normal equations, centred: s = cov(e, t) / var(e), b = mean(t) - s mean(e)
+    # Solution of the 2x2 normal equations, centred for precision:
+    # s = cov(e, t) / var(e), b = mean(t) - s mean(e).
     centred = (source - mean_source[:, None, None]) * weight
     variance = (centred**2).sum(dim=(1, 2)) / count
     covariance = (centred * (wanted - mean_wanted[:, None, None])).sum(dim=(1, 2)) / count
@@ -120,32 +126,33 @@ def align(estimate: Tensor, target: Tensor, mask: Tensor, *, names: Sequence[str
 def depth_scores(
     estimate: Tensor, truth_m: Tensor, mask: Tensor, *, protocol: Protocol, names: Sequence[str]
 ) -> DepthScores:
-    """Scores of a batch.
+    """Align a batch of estimates and score it in a protocol (paper section 5.2, Table 1).
 
     Args:
-        estimate: (B, H, W), depth up to scale and shift, far = large: depth codes will do.
+        estimate: (B, H, W) depth up to scale and shift, far = large, for example depth codes.
         truth_m: (B, H, W) metres, positive on the mask.
         mask: (B, H, W) bool, for example the skin.
         protocol: METRIC or PAPER.
-        names: of the samples, for errors.
+        names: names of the samples for error messages, (B,).
 
     Raises:
-        ValueError: a mask is empty, a value on it is not finite, or no truth is above the cut.
+        ValueError: a mask is empty, a value on it is not finite, or no ground truth exceeds the cut.
     """
     _check(estimate, truth_m, mask, names)
     if protocol.target_space == "metric":
         truth, unit = truth_m.double(), 1000.0
     else:
-        # estimates stay far = large, so that a flipped one is told by its sign in both protocols
+        # The normalised truth is near = large. With the estimate negated, a negative scale means a flipped
+        # estimate in both protocols.
         truth, unit, estimate = _near_bright(truth_m.double(), mask, names), 1.0, -estimate
     alignment = align(estimate, truth, mask, names=names)
     aligned = alignment.apply(estimate)
     scored = mask & (truth > protocol.cut)
     pixels = scored.sum(dim=(1, 2))
-    _name_first(pixels == 0, names, f"no truth above the cut {protocol.cut:g} on the mask")
+    _name_first(pixels == 0, names, f"no ground truth exceeds the cut {protocol.cut:g} on the mask")
     safe = torch.where(scored, truth, 1.0)
     error = torch.where(scored, aligned - truth, 0.0)
-    # both ratios without dividing: an estimate that is not positive fails the second
+    # Both ratios without a division: an estimate that is not positive fails the second comparison.
     is_close = scored & (aligned < DELTA1 * safe) & (safe < DELTA1 * aligned)
     return DepthScores(
         protocol=protocol,
@@ -158,7 +165,7 @@ def depth_scores(
 
 
 def why_unscored(truth_m: Tensor, mask: Tensor) -> list[str | None]:
-    """Of each sample, why a score of it would say nothing in any protocol; None where it says something.
+    """Reason why each sample cannot be scored in any protocol; None where it can.
 
     Args:
         truth_m: (B, H, W) metres.
@@ -173,13 +180,13 @@ def why_unscored(truth_m: Tensor, mask: Tensor) -> list[str | None]:
 
 
 def _ends(truth_m: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest and farthest on the mask, (B,) each."""
+    """Nearest and farthest ground truth on the mask, (B,) each."""
     near = torch.where(mask, truth_m, torch.inf).amin(dim=(1, 2))
     return near, torch.where(mask, truth_m, -torch.inf).amax(dim=(1, 2))
 
 
 def _near_bright(truth_m: Tensor, mask: Tensor, names: Sequence[str]) -> Tensor:
-    """Metres -> 0 farthest .. 1 nearest of the mask."""
+    """Normalise metres (B, H, W) to 0 .. 1 from the farthest to the nearest on the mask."""
     near, far = _ends(truth_m, mask)
     _name_first(near == far, names, f"{FLAT}, it cannot be normalised; leave the sample out")
     return (far[:, None, None] - truth_m) / (far - near)[:, None, None]

@@ -1,1 +1,1 @@
-"""The networks, made from stock diffusers and transformers classes by pure surgery."""
+"""The networks: stock diffusers and transformers classes, extended by functions network -> network."""

@@ -1,6 +1,6 @@
-"""The small VAE that is trained where there is no pretrained one: its size, its loss, its use.
+"""Encoding and decoding with a VAE; size and loss of the small one that replaces a pretrained VAE.
 
-What image to depth can reach is bounded by how well this VAE keeps depth, so depth weighs more than colour.
+Depth estimation cannot be better than this VAE keeps depth, so depth weighs more than colour in its loss.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from model.settings import Record, Settings
 
 LATENT_CHANNELS = 4
 CPU_PASS_PIXELS = 256 * 256
-"""Most pixels of several pictures in one pass through the VAE on a CPU."""
+"""Limit of pixels of several pictures in one pass through the VAE on a CPU."""
 
 
 class AutoencoderSize(Settings):
@@ -30,29 +30,29 @@ class AutoencoderSize(Settings):
     layers: PositiveInt = 1
     """Residual blocks of a level of the encoder; the decoder has one more."""
     side_px: PositiveInt = 64
-    """Pictures it is trained on."""
+    """Height and width of the training pictures."""
 
 
 class AutoencoderWeights(Record):
-    """What the parts of the loss weigh.
+    """Weights of the parts of the loss.
 
-    The posterior's variance is not trained and not used: its noise, as large as the latents themselves at
-    the start, costs a short training most of its depth.
+    The variance of the posterior is neither trained nor used: its noise is as large as the latents at the
+    start and would cost a short training most of its depth.
     """
 
     rgb: NonNegativeFloat = 1.0
     """Mean absolute error of RGB in [-1, 1]."""
     edges: NonNegativeFloat = 1.0
-    """Mean absolute error of the differences of neighbouring pixels: blur costs."""
+    """Mean absolute error of the differences of neighbouring pixels, which penalises blur."""
     depth: NonNegativeFloat = 4.0
     """Mean absolute error of depth codes on the skin."""
     background: NonNegativeFloat = 1.0
-    """The same elsewhere."""
+    """Mean absolute error of depth codes off the skin."""
     size: NonNegativeFloat = 1e-4
-    """Mean square of the latents: keeps them bounded."""
+    """Mean square of the latents, which keeps them bounded."""
     noise: NonNegativeFloat = 0.1
-    """Standard deviation of the noise on the latents in training, in units of their own: the decoder must
-    not mind what a denoiser leaves behind."""
+    """Standard deviation of the noise on the latents in training, relative to theirs: the decoder learns to
+    ignore the noise that a denoiser leaves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,8 @@ class AutoencoderLoss:
 
 
 def small_autoencoder(size: AutoencoderSize) -> AutoencoderKL:
-    """A VAE with random weights; its scaling factor is 1 until `fit_scaling_factor`."""
+    """Make a VAE with random weights; its scaling factor is 1 until `fit_scaling_factor`."""
+    # the classes of Stable Diffusion's VAE: pipelines need not know which one they have
     levels = len(size.widths)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels,
@@ -83,13 +84,13 @@ def small_autoencoder(size: AutoencoderSize) -> AutoencoderKL:
 
 
 def encode(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
-    """Latents (B, 4, h, w) of pictures (B, 3, H, W) in [-1, 1]: the posterior's mean, scaled."""
+    """Encode pictures (B, 3, H, W) in [-1, 1] -> latents (B, 4, h, w): the mean of the posterior, scaled."""
     means = [vae.encode(some).latent_dist.mean for some in _passes(pictures, factor=1)]
     return torch.cat(means).contiguous() * float(cast(Any, vae.config).scaling_factor)
 
 
 def decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W), about [-1, 1], of scaled latents (B, 4, h, w)."""
+    """Decode scaled latents (B, 4, h, w) -> pictures (B, 3, H, W), about [-1, 1]."""
     config = cast(Any, vae.config)
     factor = 2 ** (len(config.block_out_channels) - 1)
     unscaled = latents / config.scaling_factor
@@ -99,14 +100,17 @@ def decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
 def autoencoder_loss(
     vae: AutoencoderKL, pictures: Pictures, *, weights: AutoencoderWeights, generator: torch.Generator
 ) -> AutoencoderLoss:
-    """Reconstruction of a batch's RGB and depth codes, both through the same VAE in one pass.
+    """Reconstruction loss of RGB and depth codes, both through the same VAE in one pass.
 
-    The three decoded channels of a depth code are averaged, as in use, so their noise is not learnt.
+    The three decoded channels of a depth code are averaged, as in use, so their differences cost nothing.
     """
+    # one VAE for both modalities, as in the paper (section 3.2): depth is read as a grey picture
     both = torch.cat([pictures.rgb, as_picture(pictures.code)])
     latents = vae.encode(both).latent_dist.mean
+    # relative to the latents' own scale, so that the VAE cannot escape the noise with larger latents
     noise = torch.randn(latents.shape, generator=generator).to(latents) * latents.detach().std()
     decoded = vae.decode(latents + weights.noise * noise).sample
+    # the first half of the batch is RGB, the second depth
     rgb, code = decoded[: len(pictures)], decoded[len(pictures) :].mean(dim=1)
     skin = pictures.mask.float()
     code_error = (code - pictures.code).abs()
@@ -123,17 +127,17 @@ def autoencoder_loss(
 
 
 def fit_scaling_factor(vae: AutoencoderKL, latents: Tensor) -> float:
-    """Write into the VAE's configuration what gives unscaled latents (of RGB and depth) unit variance."""
+    """Set the VAE's scaling factor so that these unscaled latents (of RGB and depth) get unit variance."""
     factor = 1 / latents.double().std().item()
     vae.register_to_config(scaling_factor=factor)
     return factor
 
 
 def _passes(batch: Tensor, *, factor: int) -> tuple[Tensor, ...]:
-    """The batch (B, C, H, W) in passes through the VAE, by which a CPU takes less time; else in one.
+    """Split a batch (B, C, H, W) into passes through the VAE that are fast on a CPU; elsewhere one pass.
 
-    There the finest level's maps should stay in the cache, and convolutions of few channels are quicker with
-    channels last. `factor`: how much larger pictures are than H and W.
+    On a CPU the maps of the finest level should stay in the cache, and convolutions of few channels are
+    faster with channels last. `factor`: ratio of the size of pictures to H and W.
     """
     if batch.device.type != "cpu":
         return (batch,)
@@ -143,7 +147,7 @@ def _passes(batch: Tensor, *, factor: int) -> tuple[Tensor, ...]:
 
 
 def _edges(error: Tensor) -> Tensor:
-    """Mean absolute difference of neighbours in (B, C, H, W), down and across."""
+    """Mean absolute difference of neighbours in (B, C, H, W), vertical and horizontal."""
     return error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
 
 

@@ -1,4 +1,4 @@
-"""Networks of a profile: from pretrained folders, or random ones of the same classes where there are none."""
+"""The networks of a profile: from pretrained folders, or of the same classes with random weights."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from model.settings import Record, Settings
 
 
 class UNetSize(Settings):
-    """A UNet without pretrained weights; the same for denoiser and ReferenceNet."""
+    """Size of UNets without pretrained weights, the same for denoiser and ReferenceNet."""
 
     widths: tuple[PositiveInt, ...] = (32, 96)
     """Channels of each level, multiples of 16."""
     attention_levels: tuple[NonNegativeInt, ...] = (1,)
-    """Levels with attention, 0 = the finest; a level without reads no reference and costs a fifth."""
+    """Levels with attention, 0 = the finest; a level without it reads no reference and costs a fifth."""
     layers: PositiveInt = 1
-    """Residual blocks of a level on the way down; one more on the way up."""
+    """Residual blocks of a level on the way down; there is one more on the way up."""
     head_width: PositiveInt = 32
     """Channels of an attention head."""
     prompt_width: PositiveInt = 32
@@ -45,7 +45,7 @@ class UNetSize(Settings):
 
 
 class Pretrained(Record):
-    """Where pretrained weights are: folders, or names on the Hub."""
+    """Sources of pretrained weights: folders, or names on the Hub."""
 
     stable_diffusion: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"
     """Any Stable Diffusion 1.x: unet/, vae/, and text_encoder/ + tokenizer/ or empty_prompt.safetensors."""
@@ -54,17 +54,17 @@ class Pretrained(Record):
 
 
 class SpeechSize(Settings):
-    """Of the speech adapter; what it reads is as wide as the version's features."""
+    """Size of the speech adapter; its input has the size of the version's speech features."""
 
     hidden_width: PositiveInt = 512
-    """Channels between the projection's layers."""
+    """Channels between the layers of the projection."""
     tokens: PositiveInt = Field(default=32)
-    """Context tokens a frame."""
+    """Number of context tokens for each frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointNetworks:
-    """What the joint stage trains, and its prompt."""
+    """The networks that the joint stage trains, and the prompt."""
 
     denoiser: UNet2DConditionModel
     reference_net: UNet2DConditionModel
@@ -72,7 +72,7 @@ class JointNetworks:
 
 
 def first_networks(source: UNetSize | Pretrained) -> JointNetworks:
-    """Networks at step 0 of the joint stage; random ones come from torch's generator."""
+    """Make the networks of step 0 of the joint stage; random weights come from torch's global generator."""
     if isinstance(source, Pretrained):
         unet = load_unet(source.stable_diffusion)
         prompt = Prompt.from_embedding(load_empty_prompt(source.stable_diffusion))
@@ -82,14 +82,14 @@ def first_networks(source: UNetSize | Pretrained) -> JointNetworks:
 
 
 def first_motion_adapter(source: UNetSize | Pretrained, denoiser: UNet2DConditionModel) -> MotionAdapter:
-    """Motion modules at step 0 of the motion stage, likewise."""
+    """Make the motion modules of step 0 of the motion stage; random weights as in `first_networks`."""
     if isinstance(source, Pretrained):
         return load_motion_adapter(source.motion_adapter)
     return untrained_motion_adapter(denoiser)
 
 
 def untrained_unet(size: UNetSize) -> UNet2DConditionModel:
-    """A UNet 4 -> 4 of Stable Diffusion's blocks."""
+    """Make a UNet with 4 -> 4 channels from Stable Diffusion's blocks, with random weights."""
     attends = [level in size.attention_levels for level in range(len(size.widths))]
     return UNet2DConditionModel(
         sample_size=size.side,

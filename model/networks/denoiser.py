@@ -1,7 +1,7 @@
-"""The RGBD denoisers, made from any Stable Diffusion UNet by pure surgery: unet -> unet (paper 3.3, 4.1).
+"""The RGBD denoisers: functions that extend any Stable Diffusion UNet, unet -> unet (paper 3.3, 4.1).
 
-Input channels are latents of 4 each: [z_rgb, z_depth] for joint learning, and for inpainting the masks and
-the masked latents are appended last, so that the joint weights stay a prefix. Mask 1 = generate, 0 = given.
+The input holds latents of 4 channels each: [z_rgb, z_depth] for joint learning. For inpainting, masks and
+masked latents are appended, so that the joint weights remain a prefix. Mask 1 = generate, 0 = given.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LAYOUT_CHANNELS = {
     "masked_z_depth": 4,
 }
 
-# the layout is a note in the configuration, which the library tells of at every load
+# input_layout is an entry of ours in the configuration; the library would report it at every load
 logging.getLogger("diffusers.configuration_utils").addFilter(
     lambda record: "input_layout" not in record.getMessage()
 )
@@ -42,24 +42,26 @@ UNUSED_REFERENCE_TAIL = (
     "norm3.",
     "ff.",
 )
-"""Parts of a ReferenceNet behind the last feature that the denoiser reads: they get no gradient."""
+"""Parts of a ReferenceNet after the last feature that the denoiser reads; they get no gradient."""
 
 
 def joint_denoiser(unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    """8 -> 8 channels from a 4 -> 4 UNet: conv_in [W, 0], conv_out [W; W] and its bias twice.
+    """Widen a 4 -> 4 UNet to 8 -> 8 channels (paper 3.3): conv_in [W, 0], conv_out [W; W], its bias twice.
 
-    At step 0 the RGB output is the original's, and so is the depth output: both read z_rgb alone.
+    At step 0 the outputs for RGB and for depth both equal the original's, because they read z_rgb alone.
     """
     _require_channels(unet, inputs=LATENT_CHANNELS)
     state = _state(unet)
+    # conv_in reads [z_rgb, z_depth]: W for RGB as before, 0 for depth
     state["conv_in.weight"] = _append_zeros(state["conv_in.weight"], LATENT_CHANNELS)
+    # conv_out predicts the noise of both: the same filters twice
     state["conv_out.weight"] = state["conv_out.weight"].repeat(2, 1, 1, 1)
     state["conv_out.bias"] = state["conv_out.bias"].repeat(2)
     return _rebuilt(unet, state, in_channels=8, out_channels=8, input_layout=JOINT_LAYOUT)
 
 
 def inpaint_denoiser(joint: UNet2DConditionModel) -> UNet2DConditionModel:
-    """18 -> 8 channels from the joint denoiser: ten zero channels appended, so nothing changes at step 0."""
+    """Widen the joint denoiser to 18 -> 8 channels: ten zero channels appended, step 0 changes nothing."""
     _require_channels(joint, inputs=8)
     state = _state(joint)
     added = sum(LAYOUT_CHANNELS[name] for name in INPAINT_LAYOUT) - 8
@@ -68,7 +70,7 @@ def inpaint_denoiser(joint: UNet2DConditionModel) -> UNet2DConditionModel:
 
 
 def reference_net(unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    """A ReferenceNet with the UNet's weights; the tail behind its last feature is frozen by name."""
+    """Make a ReferenceNet with the UNet's weights; the tail after its last feature is frozen by name."""
     _require_channels(unet, inputs=LATENT_CHANNELS)
     network = _rebuilt(unet, _state(unet), in_channels=4, out_channels=4, input_layout=("z_rgb",))
     for name in unused_tail(network):
@@ -77,10 +79,11 @@ def reference_net(unet: UNet2DConditionModel) -> UNet2DConditionModel:
 
 
 def unused_tail(network: UNet2DConditionModel) -> list[str]:
-    """Names of the ReferenceNet's parameters that no feature depends on.
+    """Names of the ReferenceNet's parameters on which no feature depends.
 
-    The last feature is what the last transformer block's self-attention reads (its norm1 output).
+    The last feature is the input of the last transformer block's self-attention (the output of norm1).
     """
+    # attention may be missing on the finest levels of a small network
     attends = [index for index, block in enumerate(network.up_blocks) if hasattr(block, "attentions")]
     last_block = f"up_blocks.{attends[-1]}."
     last_attention = f"{last_block}attentions.{_layers(network)}."
@@ -96,7 +99,7 @@ def unused_tail(network: UNet2DConditionModel) -> list[str]:
 
 
 def check_layout(unet: UNet2DConditionModel, layout: tuple[str, ...]) -> None:
-    """Refuse a denoiser whose input channels mean something else.
+    """Refuse a network whose input channels have another meaning.
 
     Raises:
         ValueError: names both layouts.

@@ -1,7 +1,7 @@
-"""The video denoiser: the joint denoiser, AnimateDiff's motion modules and motion frames (paper 4.2, 7.1).
+"""The video denoiser: joint denoiser, AnimateDiff's motion modules, motion frames (paper 4.2, 7.1, Fig. 2).
 
-Motion frames are the clean latents of the frames before a chunk. They go through the ReferenceNet, and in
-every motion module its features stand before the noisy frames on the frame axis and are cut off after it.
+Motion frames are the clean latents of the frames before a chunk. They pass through the ReferenceNet; in every
+motion module its features are put before the noisy frames on the frame axis and cut off afterwards.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from model.networks.reference import install_reference_attention
 
-# the library warns at every cast of a network, also of one that keeps no module in float32
+# the library warns at every cast of a network, even of one that keeps no module in float32
 logging.getLogger("diffusers.models.modeling_utils").addFilter(
     lambda record: "kept in float32: []" not in record.getMessage()
 )
@@ -32,7 +32,7 @@ MotionFeatures = Mapping[str, Tensor]
 class FrameNorm(nn.GroupNorm):
     """GroupNorm of each frame alone, as AnimateDiff's weights were trained.
 
-    The library normalises all frames together: then a frame depends on how many stand beside it, and clean
+    The library normalises all frames together: then a frame depends on the number of the others, and clean
     motion frames would change the statistics of noisy ones.
     """
 
@@ -43,11 +43,11 @@ class FrameNorm(nn.GroupNorm):
 
 
 class MotionModule(AnimateDiffTransformer3D):  # type: ignore[misc]
-    """A motion module that also reads motion frames; the same weights under the same names."""
+    """A motion module that also reads motion frames; weights and their names are the library's."""
 
     gradient_checkpointing = False
     motion: Tensor | None = None
-    """(B, n, C, h, w), set by VideoDenoiser for the length of a call."""
+    """Features (B, n, C, h, w), set by VideoDenoiser for the length of a call."""
 
     def forward(
         self,
@@ -58,10 +58,10 @@ class MotionModule(AnimateDiffTransformer3D):  # type: ignore[misc]
         num_frames: int = 1,
         cross_attention_kwargs: None = None,
     ) -> Tensor:
-        """Attend along the frames: (B * F, C, h, w) -> the same. The mid block passes all by position."""
+        """Attend along the frames: (B * F, C, h, w) -> the same. The mid block calls it by position."""
         del encoder_hidden_states, timestep, class_labels, cross_attention_kwargs
         if self.gradient_checkpointing and torch.is_grad_enabled():
-            # the motion frames are an argument, so backward recomputes with those of this call
+            # motion frames are an argument: the backward pass recomputes with those of this call
             recomputed = self._gradient_checkpointing_func(
                 self._beside_motion, hidden_states, num_frames, self.motion
             )
@@ -72,19 +72,21 @@ class MotionModule(AnimateDiffTransformer3D):  # type: ignore[misc]
         if motion is None:
             return cast(Tensor, super().forward(hidden_states, num_frames=num_frames))
         frames = hidden_states.reshape(-1, num_frames, *hidden_states.shape[1:])
+        # Fig. 2: motion features come first on the frame axis; positions 0 .. n - 1 are theirs
         both = torch.cat([motion.to(frames.dtype), frames], dim=1)
         attended: Tensor = super().forward(both.flatten(0, 1), num_frames=both.shape[1])
         return attended.reshape(both.shape)[:, motion.shape[1] :].flatten(0, 1)
 
 
 class VideoDenoiser(UNetMotionModel):  # type: ignore[misc]
-    """UNetMotionModel whose motion modules read motion frames; weights and config are interchangeable."""
+    """UNetMotionModel whose motion modules read motion frames; weights and config fit either class."""
 
     @functools.wraps(UNetMotionModel.__init__)  # type: ignore[misc]  # the config is read off the signature
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         for module in self.modules():
             if type(module) is AnimateDiffTransformer3D:
+                # built by the library's constructor; changing the class keeps weights, names and config
                 module.__class__ = MotionModule
                 module.norm.__class__ = FrameNorm
         install_reference_attention(self)
@@ -98,14 +100,14 @@ class VideoDenoiser(UNetMotionModel):  # type: ignore[misc]
         motion: MotionFeatures | None = None,
         **settings: Any,
     ) -> Any:
-        """Predict the noise of all frames; the rest as in UNetMotionModel.
+        """Predict noise or velocity of all frames; the rest is as in UNetMotionModel.
 
         Args:
             sample: noisy latents (B, 8, F, h, w).
             timestep: noise levels (B,).
-            encoder_hidden_states: prompt, (1 or B, M, D): not repeated per frame.
+            encoder_hidden_states: prompt, (1 or B, M, D), not repeated for each frame.
             *args: passed on.
-            motion: features of the motion frames, of each of the B samples; None = there are none.
+            motion: features of the motion frames of the B samples; None = no motion frames.
             **settings: passed on; reference and speech are `cross_attention_kwargs`.
         """
         features = motion or {}
@@ -122,16 +124,16 @@ class VideoDenoiser(UNetMotionModel):  # type: ignore[misc]
     def _set_gradient_checkpointing(self, *args: Any, **settings: Any) -> None:
         super()._set_gradient_checkpointing(*args, **settings)
         if hasattr(self.mid_block, "motion_modules"):
-            # its own checkpoint wraps the motion module from outside and would call it again, in backward,
-            # without motion frames; MotionModule does it inside
+            # its own checkpoint wraps the motion module from outside: the backward pass would call it again
+            # without motion frames; MotionModule checkpoints itself
             self.mid_block.gradient_checkpointing = False
 
     def _check_length(self, frames: int, features: MotionFeatures) -> None:
-        given = next(iter(features.values())).shape[1] if features else 0
+        before = next(iter(features.values())).shape[1] if features else 0
         limit = cast(Any, self.config).motion_max_seq_length
-        if given + frames > limit:
+        if before + frames > limit:
             raise ValueError(
-                f"{given} motion frames + {frames} frames, the motion modules have {limit} positions; "
+                f"{before} motion frames + {frames} frames, the motion modules have {limit} positions; "
                 "take shorter chunks"
             )
 
@@ -139,10 +141,10 @@ class VideoDenoiser(UNetMotionModel):  # type: ignore[misc]
 def video_denoiser(
     joint: UNet2DConditionModel, adapter: MotionAdapter, *, zero_output: bool
 ) -> VideoDenoiser:
-    """The joint denoiser with the adapter's motion modules: (B, 8, F, h, w) -> the same.
+    """Insert the adapter's motion modules into the joint denoiser: (B, 8, F, h, w) -> the same.
 
-    zero_output: their output projections start at zero, so that at step 0 every frame is what the joint
-    denoiser makes of it. Without, AnimateDiff's motion is there from the start, made for other features.
+    zero_output: output projections start at zero, so that at step 0 every frame equals the joint denoiser's.
+    Otherwise AnimateDiff's motion acts from the start, although it was trained for other features.
     """
     with torch.device(joint.device):
         video = cast(VideoDenoiser, VideoDenoiser.from_unet2d(joint, adapter))
@@ -155,7 +157,7 @@ def video_denoiser(
 
 
 def untrained_motion_adapter(joint: UNet2DConditionModel, *, max_frames: int = 32) -> MotionAdapter:
-    """Motion modules with random weights that fit the denoiser, where there are no pretrained ones."""
+    """Make motion modules with random weights that fit the denoiser."""
     config = cast(Any, joint.config)
     with torch.device(joint.device):
         return MotionAdapter(
@@ -168,15 +170,15 @@ def untrained_motion_adapter(joint: UNet2DConditionModel, *, max_frames: int = 3
 
 
 def freeze_all_but_motion(video: VideoDenoiser) -> None:
-    """Stage 3 trains the new modules alone (paper 7.2)."""
+    """Freeze everything that the joint stage has trained (paper 7.2)."""
     video.freeze_unet2d_params()
 
 
 def motion_features(reference_net: UNet2DConditionModel, latents: Tensor, prompt: Tensor) -> MotionFeatures:
     """Run the ReferenceNet on the motion frames: latents (B, n, 4, h, w), prompt (1 or B, M, D).
 
-    A motion module gets what the ReferenceNet has at its place: the output of the transformer before it, or
-    of the residual block where the level has no transformer.
+    A motion module gets the ReferenceNet's features at the same place: the output of the transformer before
+    it, or of the residual block on a level without transformers.
     """
     features: dict[str, Tensor] = {}
 
@@ -201,7 +203,7 @@ def motion_modules(video: UNetMotionModel) -> Iterator[tuple[str, MotionModule]]
 
 
 def _places(reference_net: UNet2DConditionModel) -> Iterator[tuple[str, nn.Module]]:
-    """Names of motion modules and the ReferenceNet's modules whose output has their place."""
+    """Names of motion modules, each with the ReferenceNet's module whose output is at the same place."""
     blocks = {f"down_blocks.{index}": block for index, block in enumerate(reference_net.down_blocks)}
     blocks |= {f"up_blocks.{index}": block for index, block in enumerate(reference_net.up_blocks)}
     blocks["mid_block"] = reference_net.mid_block

@@ -1,7 +1,7 @@
 """Pretrained weights, from folders or the Hub: Stable Diffusion 1.x and AnimateDiff, safetensors only.
 
-Strict: the libraries' own loaders fill what is missing with random numbers and pass over what they do not
-know, both with a warning only. Here that is an error.
+Missing or unknown weights are errors. The libraries' own loaders only warn: they fill in random numbers and
+skip what they do not know.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 PROMPT_FILE = "empty_prompt.safetensors"
-"""Beside unet/ and vae/ it replaces the text encoder and its tokenizer."""
+"""File beside unet/ and vae/ that replaces the text encoder and its tokenizer."""
 NAMED_KEYS = 8
-"""So many wrong keys are named in an error."""
+"""Number of wrong keys that an error names."""
 COMPUTED = ".pos_embed.pe"
-"""Sinusoids: older MotionAdapter files have them, newer ones leave them out."""
+"""Ending of computed sinusoids: older MotionAdapter files have them, newer ones leave them out."""
 
 Source = str | Path
 """A folder, or a name on the Hub."""
 
 
 def load_unet(source: Source) -> UNet2DConditionModel:
-    """The UNet of a Stable Diffusion 1.x folder (unet/)."""
+    """Load the UNet of a Stable Diffusion 1.x folder (unet/)."""
     return cast(UNet2DConditionModel, _load(UNet2DConditionModel, source, subfolder="unet"))
 
 
 def load_vae(source: Source, *, subfolder: str | None = "vae") -> AutoencoderKL:
-    """The VAE of a Stable Diffusion 1.x folder, or one that has a folder of its own (subfolder=None)."""
+    """Load the VAE of a Stable Diffusion 1.x folder, or from a folder of its own (subfolder=None)."""
     return cast(AutoencoderKL, _load(AutoencoderKL, source, subfolder=subfolder))
 
 
 def load_motion_adapter(source: Source) -> MotionAdapter:
-    """AnimateDiff's motion modules as a MotionAdapter folder."""
+    """Load AnimateDiff's motion modules from a MotionAdapter folder."""
     return cast(MotionAdapter, _load(MotionAdapter, source, subfolder=None))
 
 
 def load_empty_prompt(source: Source) -> Tensor:
-    """Embedding of the empty prompt, (1, 77, D): what Stable Diffusion was trained on without a text.
+    """Embedding of the empty prompt, (1, 77, D), with which Stable Diffusion was trained without a text.
 
-    Read from PROMPT_FILE where it is, else computed with the folder's text encoder.
+    It is read from PROMPT_FILE if there is one, else computed with the text encoder of the folder.
     """
     stored = Path(source) / PROMPT_FILE
     if stored.is_file():
@@ -61,12 +61,12 @@ def load_empty_prompt(source: Source) -> Tensor:
 
 
 def save_empty_prompt(prompt: Tensor, folder: Path) -> None:
-    """Store the embedding, so that nobody needs the text encoder again."""
+    """Store the embedding, so that the text encoder is not needed again."""
     save_file({"prompt": prompt.contiguous()}, folder / PROMPT_FILE)
 
 
 def _load(network: Any, source: Source, *, subfolder: str | None) -> Any:
-    """All weights, and no others, into a network in eval mode.
+    """Load a network in eval mode with all of its weights and no others.
 
     Raises:
         FileNotFoundError: no configuration or no safetensors.

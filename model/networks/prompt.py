@@ -1,4 +1,4 @@
-"""The constant prompt: what Stable Diffusion's attention to text reads where there is no text."""
+"""The constant prompt, which Stable Diffusion's cross-attention reads in place of a text."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from torch import Tensor
 
 
 class Prompt(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """An embedding that never changes, (1, M, D), as a component that is saved with a pipeline."""
+    """A constant embedding (1, M, D), as a component that is saved with a pipeline."""
 
     embedding: Tensor
 
     @register_to_config
     def __init__(self, *, tokens: int = 77, width: int = 768) -> None:
-        """Zeros, until weights are loaded."""
+        """Start with zeros, until weights are loaded."""
         super().__init__()
         self.register_buffer("embedding", torch.zeros(1, tokens, width))
 
     @classmethod
     def from_embedding(cls, embedding: Tensor) -> Prompt:
-        """Of the empty text (model.networks.pretrained.load_empty_prompt), (1, M, D)."""
+        """Wrap an embedding (1, M, D), for example that of `load_empty_prompt`."""
         prompt = cast(Prompt, cls(tokens=embedding.shape[1], width=embedding.shape[2]))
         prompt.embedding.copy_(embedding)
         return prompt
 
     def forward(self) -> Tensor:
-        """(1, M, D)."""
+        """The embedding, (1, M, D)."""
         return self.embedding

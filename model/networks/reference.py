@@ -1,10 +1,10 @@
 """Reference attention: the denoiser's spatial self-attention also reads the ReferenceNet (paper 3.2, 3.3).
 
-Stateless on purpose: features are a value that a call takes and returns. Nothing is kept in modules, so
-gradient accumulation, checkpointing and validation in the middle of training just work.
+Features are values that calls return and take; modules keep nothing. So gradient accumulation, checkpointing
+and validation in the middle of training need no care.
 
-In a video denoiser the batch of a spatial attention is frames of samples, (B * F, N, C), sample by sample.
-What belongs to a sample (reference, prompt) is projected once a sample and shared by its frames.
+In a video denoiser the batch of a spatial attention holds the frames of all samples, (B * F, N, C), sample by
+sample. What belongs to a sample (reference, prompt) is projected once and shared by its frames.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from torch.nn import functional
 from model.networks.speech_adapter import Speech
 
 Features = dict[str, Tensor]
-"""Name of a self-attention -> what it read: tokens (B, N, C)."""
+"""Name of a self-attention -> its input tokens (B, N, C)."""
 
 
 class FeatureRecorder:
-    """Takes features down. No dict: where a network is sharded, each block would get a copy of it."""
+    """Collects features. A plain dict would not do: in a sharded network each block would get a copy."""
 
     def __init__(self) -> None:
         self.features: Features = {}
@@ -41,23 +41,23 @@ UNet = TypeVar("UNet", UNet2DConditionModel, UNetMotionModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What a denoiser call reads of the reference."""
+    """The reference, as a denoiser call reads it."""
 
     keys: ReferenceKeys | None = None
-    """Computed once a clip (reference_keys), for sampling."""
+    """Keys and values computed once for a clip (reference_keys), for sampling."""
     features: Features | None = None
-    """Straight from the ReferenceNet, for training: keys follow the denoiser's weights."""
+    """Features from the ReferenceNet, for training: keys must follow the denoiser's weights."""
     keep: Tensor | None = None
-    """(B,) bool: samples that see the reference; None = all. For condition dropout. On the CPU
-    it spares the waits for the device."""
+    """Samples that keep the reference (condition dropout), (B,) bool; None = all. On the CPU, so that nothing
+    waits for the device."""
     without: int = 0
-    """So many samples stand before those of the reference and do not see it (guidance in one call)."""
+    """Number of samples in front that do not read the reference (classifier-free guidance in one call)."""
 
 
 class ReferenceProcessor:
-    """Self-attention over [self, reference], or recording what it reads.
+    """Self-attention over [own tokens, reference tokens]; it can also record its input as a feature.
 
-    One instance per attention, because it knows its name; it holds nothing else.
+    Each attention has its own instance, which holds the name of the attention and nothing else.
     """
 
     def __init__(self, name: str) -> None:
@@ -84,8 +84,10 @@ class ReferenceProcessor:
         if reference is None:
             return _project(attn, _attend(attn, query, key, value))
         keys, values = _reference_keys(attn, self.name, reference)
+        # the batch holds `frames` frames for each sample, with the reference or without
         frames = len(query) // (reference.without + len(keys))
         query, key, value = (tokens.reshape(-1, frames, *tokens.shape[1:]) for tokens in (query, key, value))
+        # classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): unconditional samples first
         if reference.without:
             first = reference.without
             alone = _attend(attn, query[:first], key[:first], value[:first])
@@ -94,12 +96,12 @@ class ReferenceProcessor:
         if reference.keep is None:
             both = _attend(attn, query, _beside(key, keys), _beside(value, values))
             return _project(attn, both.flatten(0, 1))
-        # samples without the reference attend to themselves only: 3 units of work where masking costs 4
+        # Samples without the reference attend to their own tokens only: 3 units of work, 4 with a mask.
         out = torch.empty_like(query)
-        seen, alone = reference.keep, ~reference.keep
-        if seen.any():
-            out[seen] = _attend(
-                attn, query[seen], _beside(key[seen], keys[seen]), _beside(value[seen], values[seen])
+        keep, alone = reference.keep, ~reference.keep
+        if keep.any():
+            out[keep] = _attend(
+                attn, query[keep], _beside(key[keep], keys[keep]), _beside(value[keep], values[keep])
             )
         if alone.any():
             out[alone] = _attend(attn, query[alone], key[alone], value[alone])
@@ -109,7 +111,7 @@ class ReferenceProcessor:
 class TextProcessor:
     """Cross-attention to the prompt, plus the one to speech where there is speech.
 
-    It names all the arguments: diffusers drops those that a processor does not name, with a warning.
+    It names all arguments, because diffusers drops those that a processor does not name, with a warning.
     """
 
     def __init__(self, name: str) -> None:
@@ -130,14 +132,14 @@ class TextProcessor:
         del attention_mask, temb, reference, record
         assert encoder_hidden_states is not None
         key, value = attn.to_k(encoder_hidden_states), attn.to_v(encoder_hidden_states)
-        # frames with the same prompt are one long row of queries: nothing is repeated
+        # frames with the same prompt form one long row of queries, so that nothing is repeated
         query = attn.to_q(hidden_states).reshape(len(key), -1, key.shape[-1])
         out = _project(attn, _attend(attn, query, key, value).reshape_as(hidden_states))
         return out if speech is None else out + speech.attend(self.name, hidden_states)
 
 
 def install_reference_attention(unet: UNet) -> UNet:
-    """Give every spatial attention its processor; weights and their names stay as they are."""
+    """Give every spatial attention its processor; weights and their names do not change."""
     processors: dict[str, Any] = {}
     for name, current in unet.attn_processors.items():
         attention = name.removesuffix(".processor")
@@ -179,7 +181,7 @@ def _reference_keys(attn: Attention, name: str, reference: Reference) -> tuple[T
 
 
 def _beside(own: Tensor, reference: Tensor) -> Tensor:
-    """Own tokens (B, F, N, C) and the sample's reference (B, M, C) -> (B, F, N + M, C)."""
+    """Append the sample's reference (B, M, C) to the tokens of its frames (B, F, N, C): (B, F, N + M, C)."""
     shared = reference[:, None].expand(-1, own.shape[1], -1, -1)
     return torch.cat([own, shared], dim=2)
 

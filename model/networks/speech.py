@@ -1,4 +1,4 @@
-"""Speech features: all hidden layers of wav2vec2 at the frames of a 25 fps clip."""
+"""Speech features: all hidden layers of wav2vec2 at the frames of a 25 fps clip (paper 4.2, 7.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEAD_WIDTH = 64
 
 
 def untrained_network(size: UntrainedSize) -> Wav2Vec2Model:
-    """A random wav2vec2 of the usual architecture: the same weights on every call."""
+    """Make a wav2vec2 of the usual architecture with random weights, the same on every call."""
     config = Wav2Vec2Config(
         hidden_size=size.width,
         num_hidden_layers=size.layers,
@@ -38,20 +38,20 @@ def untrained_network(size: UntrainedSize) -> Wav2Vec2Model:
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """Brings a clip's 16 bit samples to zero mean and unit variance, as wav2vec2 was trained."""
+    """Scaling of a clip's 16 bit samples to zero mean and unit variance, as wav2vec2 was trained."""
 
     mean: np.float64
     scale: np.float64
 
     @classmethod
     def of(cls, samples: NDArray[np.int16]) -> Loudness:
-        """Over the whole clip, (S,)."""
-        # 1e-7 is the feature extractor's, for samples in -1..1
+        """Measure the whole clip, (S,)."""
+        # 1e-7 as in the feature extractor of wav2vec2, for samples in -1..1
         variance = samples.var(dtype=np.float64) + 1e-7 * 32768**2
         return cls(samples.mean(dtype=np.float64), 1 / np.sqrt(variance))
 
     def normalized(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Any part of the clip."""
+        """Normalise any part of the clip."""
         return np.asarray((samples - self.mean) * self.scale, np.float32)
 
 
@@ -60,7 +60,7 @@ def speech_features(
 ) -> NDArray[np.float16]:
     """All transformer layers at each frame of a clip: 16 kHz samples (640 N,) -> (N, layers, width).
 
-    A frame's features are those at the middle of its own 640 samples, linearly interpolated between the
+    The features of a frame are those at the middle of its own 640 samples, linearly interpolated between the
     network's 50 Hz steps.
 
     Raises:
@@ -78,7 +78,7 @@ def speech_features(
 def speech_parts(
     network: Wav2Vec2Model, samples: NDArray[np.int16], *, windows: WindowSettings
 ) -> Iterator[NDArray[np.float16]]:
-    """The same features window by window, (n, layers, width) each, in order."""
+    """Speech features window by window, in order, each (n, layers, width)."""
     loudness = Loudness.of(samples)
     for first, end, keep_first, keep_end in spans(whole_frames(samples), windows):
         sound = samples[first * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME]
@@ -88,7 +88,7 @@ def speech_parts(
 
 
 def whole_frames(samples: NDArray[np.int16]) -> int:
-    """Frames of 640 samples.
+    """Number of frames of 640 samples.
 
     Raises:
         ValueError: not a whole number of frames, or none.
@@ -102,11 +102,11 @@ def whole_frames(samples: NDArray[np.int16]) -> int:
 
 
 def spans(frames: int, windows: WindowSettings) -> Iterator[tuple[int, int, int, int]]:
-    """Windows over a clip and the frames each one answers for: (first, end, keep first, keep end).
+    """Windows over a clip, and the frames that are kept of each: (first, end, keep first, keep end).
 
-    As few windows as window_frames allows, equally long and no longer than the clip needs, the last one
-    ending with it; kept frames lie at least context_frames from a window's inner ends and cover the clip
-    without overlap.
+    There are as few windows as window_frames allows, equally long and no longer than needed; the last one
+    ends with the clip. Kept frames lie at least context_frames from the inner ends of a window and cover
+    the clip without overlap.
     """
     context, own = windows.context_frames, windows.window_frames - 2 * windows.context_frames
     if own <= 0:
@@ -125,9 +125,10 @@ def spans(frames: int, windows: WindowSettings) -> Iterator[tuple[int, int, int,
 
 
 def _layers_at_frames(network: Wav2Vec2Model, sound: Tensor, frames: int) -> Tensor:
-    """(1, 640 N) -> (N, layers, width)."""
+    """Run the network on normalised samples (1, 640 N) -> (N, layers, width)."""
     with torch.inference_mode():
         heard = network(sound.to(network.device, network.dtype), output_hidden_states=True)
+    # hidden state 0 is the input of the first layer
     steps = torch.stack(heard.hidden_states[1:], dim=2)[0].float().cpu()
     place = step_positions(network.config, frames).clamp(0, len(steps) - 1)
     low = place.floor().long().clamp(max=max(len(steps) - 2, 0))
@@ -136,13 +137,14 @@ def _layers_at_frames(network: Wav2Vec2Model, sound: Tensor, frames: int) -> Ten
 
 
 def step_positions(config: Wav2Vec2Config, frames: int) -> Tensor:
-    """Where the middle of each frame's sound lies between the network's steps, (N,) in steps.
+    """Position of the middle of each frame's sound between the network's steps, (N,) in steps.
 
-    Step k hears samples k * stride .. k * stride + reach of the convolutions (320 and 400).
+    Step k covers samples k * stride .. k * stride + reach of the convolutions (320 and 400).
     """
     stride, reach = 1, 1
     for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
         reach += (kernel - 1) * stride
         stride *= step
+    # frame t spans samples 640 t .. 640 (t + 1)
     middles = (torch.arange(frames, dtype=torch.float64) + 0.5) * SAMPLES_PER_FRAME
     return (middles - reach / 2) / stride

@@ -1,8 +1,8 @@
 """Speech for the denoiser: each frame's window of wav2vec2 layers becomes 32 context tokens (paper 7.1).
 
-Beside every cross-attention to the prompt stands one to the tokens, h + text(norm h) + speech(norm h); its
-output projection is zero at first, so that step 0 changes nothing. The adapter is a component of its own:
-the denoiser's weights and their names stay as they are.
+Every cross-attention to the prompt gets one to these tokens beside it, h + text(norm h) + speech(norm h). Its
+output projection is zero at first, so that step 0 changes nothing. The adapter is a component of its own: the
+denoiser's weights and their names do not change.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """What a denoiser call reads of the speech: `cross_attention_kwargs={"speech": Speech(...)}`."""
+    """Speech, as a denoiser call reads it: `cross_attention_kwargs={"speech": Speech(...)}`."""
 
     adapter: SpeechAdapter
     tokens: Tensor
-    """(B, F, tokens, width): the adapter's output for the frames that are denoised."""
+    """Output of the adapter for the frames to denoise, (B, F, tokens, width)."""
 
     def attend(self, name: str, hidden_states: Tensor) -> Tensor:
-        """What the attention called `name` hears; its normed input (B * F, N, C) -> (B * F, N, C)."""
+        """Attend to speech beside the attention called `name`: its normed input (B * F, N, C) -> the same."""
         attention = self.adapter.attentions[_module_name(name)]
         heard: Tensor = attention(hidden_states, self.tokens.flatten(0, 1))
         return heard
@@ -50,14 +50,15 @@ class SpeechAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
         Args:
             sites: name of the denoiser's attention to the prompt -> [channels, heads].
-            layers: of the speech network.
-            layer_width: channels of one of them.
+            layers: hidden layers of the speech network.
+            layer_width: channels of one layer.
             window_frames: frames of features around a frame, itself included.
-            hidden_width: channels between the projection's layers.
-            tokens: context tokens a frame.
+            hidden_width: channels between the layers of the projection.
+            tokens: context tokens for each frame.
             token_width: channels of a token.
         """
         super().__init__()
+        # three linear layers on the concatenated features of adjacent frames (paper 7.1)
         self.projection = nn.Sequential(
             nn.Linear(window_frames * layers * layer_width, hidden_width),
             nn.ReLU(),
@@ -75,7 +76,7 @@ class SpeechAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     @classmethod
     def for_denoiser(cls, denoiser: UNet2DConditionModel | UNetMotionModel, **settings: Any) -> SpeechAdapter:
-        """An adapter that fits the denoiser; settings as in __init__."""
+        """Make an adapter that fits the denoiser; settings as in __init__."""
         sites = {
             name: [module.query_dim, module.heads]
             for name, module in denoiser.named_modules()
@@ -87,8 +88,8 @@ class SpeechAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def forward(self, windows: Tensor, keep: Tensor | None = None) -> Tensor:
         """Context tokens: windows (B, F, frames, layers, width) -> (B, F, tokens, token width).
 
-        keep (B,) bool: samples that hear; the tokens of the others are zeros, which say nothing: their
-        keys and values are zero too.
+        keep (B,) bool: samples that keep the speech; None = all. The others get tokens of zeros, whose keys
+        and values are zero too.
         """
         projected = self.projection(windows.flatten(2).to(self.dtype))
         tokens: Tensor = self.norm(projected.unflatten(-1, (-1, self.norm.normalized_shape[0])))
@@ -99,11 +100,12 @@ def _silent_attention(channels: int, *, heads: int, token_width: int) -> Attenti
     attention = Attention(
         query_dim=channels, cross_attention_dim=token_width, heads=heads, dim_head=channels // heads
     )
+    # zero output: at step 0 the frozen network is unchanged
     nn.init.zeros_(attention.to_out[0].weight)
     nn.init.zeros_(attention.to_out[0].bias)
     return attention
 
 
 def _module_name(name: str) -> str:
-    """Modules' names have no dots; every site ends in .attn2."""
+    """Name of a site as a module name, which may have no dots; every site ends in .attn2."""
     return name.removesuffix(".attn2").replace(".", "_")

@@ -1,1 +1,1 @@
-"""Diffusers pipelines that sample pictures and talking video from saved networks."""
+"""Diffusers pipelines that sample RGBD portraits and talking video from saved networks."""

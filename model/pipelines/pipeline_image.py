@@ -1,11 +1,10 @@
-"""RGBD portraits: made jointly, depth from an image, an image from depth, or regions (paper 3.3, 4.1)."""
+"""RGBD portraits: RGB and depth sampled jointly, one from the other, or by region (paper 3.3, 4.1, 5.3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-import diffusers
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import BaseOutput
@@ -22,6 +21,7 @@ from model.networks.reference import (
     reference_features,
     reference_keys,
 )
+from model.pipelines.diffusers_hooks import loadable_by_name
 from model.pipelines.pipeline_inputs import PictureArguments, RequestChecks, broadcast_mask
 from model.pipelines.sampling import Prediction, denoise, guided_at_once
 from model.samples.depth_code import DepthRange, as_picture, from_picture
@@ -29,39 +29,44 @@ from model.samples.depth_code import DepthRange, as_picture, from_picture
 
 @dataclass
 class PortraitRGBD(BaseOutput):  # type: ignore[misc]
-    """What a call gives back."""
+    """Sampled portraits."""
 
     rgb: Tensor
     """(B, 3, H, W) in [0, 1]."""
     depth_code: Tensor
-    """(B, H, W) in [-1, 1], near -1."""
+    """(B, H, W) depth codes in [-1, 1], near = -1."""
     depth_m: Tensor | None
-    """(B, H, W) metres, where near_m and far_m were given."""
+    """(B, H, W) metres; None unless near_m and far_m were given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
-    """What is known before sampling, and masks of what is made, at both sizes."""
+    """The given RGB and depth, and the masks of what is sampled, as pictures and as latents."""
 
     pictures: Tensor
-    """(B, 4, H, W) float32: RGB in [0, 1] and depth code, as they were given."""
-    made: Tensor
-    """(B, 2, H, W) of RGB and depth, 1 = make."""
+    """(B, 4, H, W) float32: given RGB in [0, 1] and given depth code, unchanged."""
+    mask: Tensor
+    """(B, 2, H, W) masks of RGB and depth, 1 = sample, 0 = given."""
     latents: Tensor
-    """(B, 8, h, w)."""
-    made_latents: Tensor
-    """(B, 2, h, w)."""
+    """(B, 8, h, w) latents of the given RGB and depth."""
+    latent_mask: Tensor
+    """(B, 2, h, w) the masks at the size of the latents."""
 
     def inputs(self) -> Tensor:
-        """The denoiser's further channels (model.networks.denoiser.INPAINT_LAYOUT)."""
-        known = 1 - self.made_latents.repeat_interleave(LATENT_CHANNELS, dim=1)
-        return torch.cat([self.made_latents, self.latents * known], dim=1)
+        """Masks and masked latents (B, 10, h, w), the denoiser's channels after the noisy latents.
+
+        The order is model.networks.denoiser.INPAINT_LAYOUT.
+        """
+        known = 1 - self.latent_mask.repeat_interleave(LATENT_CHANNELS, dim=1)
+        return torch.cat([self.latent_mask, self.latents * known], dim=1)
 
 
+@loadable_by_name
 class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
-    """Portraits with depth.
+    """Samples portraits with depth.
 
-    With a denoiser of 8 input channels it makes RGB and depth together, with 18 it also takes what is given.
+    A denoiser with 8 input channels (joint stage) samples RGB and depth together (paper section 3.3). One
+    with 18 (inpaint stage) also takes RGB, depth or regions of them as input (section 4.1).
     """
 
     def __init__(
@@ -73,7 +78,7 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         scheduler: DDIMScheduler,
     ) -> None:
         super().__init__()
-        # attention processors are not saved with weights
+        # save_pretrained does not save attention processors
         install_reference_attention(reference_net)
         install_reference_attention(denoiser)
         self.register_modules(
@@ -82,7 +87,7 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @property
     def takes_given(self) -> bool:
-        """Whether parts of the result can be given."""
+        """Whether RGB, depth or regions of them can be given."""
         return tuple(self.denoiser.config.input_layout) == INPAINT_LAYOUT
 
     @torch.inference_mode()
@@ -101,36 +106,42 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         near_m: float | None = None,
         far_m: float | None = None,
     ) -> PortraitRGBD:
-        """Sample; what is given comes back as it was given.
+        """Sample portraits. Given pixels are returned unchanged.
 
         Args:
-            reference: who it is, (B, 3, H, W) in [0, 1]; None = anybody.
+            reference: portrait of the identity, (B, 3, H, W) in [0, 1]; None = any identity.
             image: given RGB, (B, 3, H, W) in [0, 1].
-            depth: given depth codes, (B, H, W) in [-1, 1], near -1.
-            mask_rgb: what to make of the RGB, (B or 1, H, W), 1 = make, 0 = given; None = all where no image
-                is given, else nothing.
-            mask_depth: likewise of the depth.
-            samples: B, where nothing says it.
-            num_inference_steps: denoising steps.
-            guidance_scale: how much the reference counts; 1 = as trained, at half the cost of any other.
-            generator: of the noise; one for each sample makes each independent of the others.
-            near_m: what code -1 stands for, metres.
-            far_m: what code +1 stands for, metres.
+            depth: given depth codes, (B, H, W) in [-1, 1], near = -1.
+            mask_rgb: region of the RGB to sample, (B or 1, H, W), 1 = sample, 0 = given; None = everything if
+                no image is given, else nothing.
+            mask_depth: region of the depth to sample, with the same shape and meaning.
+            samples: number of samples B; needed only if no picture or mask determines it.
+            num_inference_steps: number of denoising steps.
+            guidance_scale: guidance scale of the reference; 1 = as trained. 0 and 1 take half the time of any
+                other scale.
+            generator: random generator of the noise. One generator for each sample makes each independent of
+                the others.
+            near_m: depth of code -1, metres.
+            far_m: depth of code +1, metres.
 
         Raises:
             TypeError: an argument is no tensor; names it.
-            ValueError: an argument is not what it should be; names it.
+            ValueError: an argument has a wrong shape, type or value; names it.
         """
-        asked = PictureArguments(
+        arguments = PictureArguments(
             reference=reference, image=image, depth=depth, mask_rgb=mask_rgb, mask_depth=mask_depth
         )
         checks = RequestChecks(side_px=self.side_px, factor=self._factor)
-        batch = checks.check(asked, samples=samples, takes_given=self.takes_given)
+        batch = checks.check(arguments, samples=samples, takes_given=self.takes_given)
         checks.check_numbers(
-            asked, steps=num_inference_steps, guidance_scale=guidance_scale, generator=generator, batch=batch
+            arguments,
+            steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            generator=generator,
+            batch=batch,
         )
         depth_range = checks.depth_range(near_m=near_m, far_m=far_m)
-        given = self._given(asked, batch=batch, size=checks.size(asked))
+        given = self._given(arguments, batch=batch, size=checks.size(arguments))
         predict = self._prediction(reference, given, guidance_scale=guidance_scale)
         latents = self._sampled(predict, given, steps=num_inference_steps, generator=generator)
         return self._output(latents, given, depth_range)
@@ -141,59 +152,65 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @property
     def side_px(self) -> int:
-        """Of pictures where no argument says it."""
+        """Height and width of samples if no argument determines them."""
         return int(self.denoiser.config.sample_size) * self._factor
 
-    def _given(self, asked: PictureArguments, *, batch: int, size: tuple[int, int]) -> _Given:
-        image, depth = asked.image, asked.depth
+    def _given(self, arguments: PictureArguments, *, batch: int, size: tuple[int, int]) -> _Given:
+        image, depth = arguments.image, arguments.depth
         device, dtype = self.device, self.denoiser.dtype
         rgb = (torch.zeros(batch, 3, *size) if image is None else image).to(device, torch.float32)
         code = (torch.ones(batch, *size) if depth is None else depth).to(device, torch.float32)
         masks = [
-            broadcast_mask(mask, is_given=held is not None, batch=batch, size=size).to(device, dtype)
-            for mask, held in ((asked.mask_rgb, image), (asked.mask_depth, depth))
+            broadcast_mask(mask, is_given=picture is not None, batch=batch, size=size).to(device, dtype)
+            for mask, picture in ((arguments.mask_rgb, image), (arguments.mask_depth, depth))
         ]
-        made = torch.stack(masks, dim=1)
-        # whole masks need no VAE: nothing of what is made is read
+        mask = torch.stack(masks, dim=1)
+        # Without a given picture the mask is whole and hides all of its latents: zeros need no VAE.
         latents = [
             torch.zeros(batch, LATENT_CHANNELS, *(side // self._factor for side in size)).to(device, dtype)
-            if held is None
+            if argument is None
             else encode(self.vae, picture.to(dtype))
-            for held, picture in ((image, rgb * 2 - 1), (depth, as_picture(code)))
+            for argument, picture in ((image, rgb * 2 - 1), (depth, as_picture(code)))
         ]
         return _Given(
             pictures=torch.cat([rgb, code[:, None]], dim=1),
-            made=made,
+            mask=mask,
             latents=torch.cat(latents, dim=1),
-            # a latent that touches what is made is made
-            made_latents=functional.max_pool2d(made, self._factor),
+            # a latent is sampled if the mask touches any of its pixels (docs/decisions/0009)
+            latent_mask=functional.max_pool2d(mask, self._factor),
         )
 
     def _prediction(self, reference: Tensor | None, given: _Given, *, guidance_scale: float) -> Prediction:
-        """What the denoiser says with the reference, guided away from what it says without."""
-        prompt = self.prompt().to(self.device)
-        further = [given.inputs()] if self.takes_given else []
+        """Noise prediction of the denoiser, guided by the reference if there is one.
 
-        def says(seen: Reference | None) -> Prediction:
-            attention = {} if seen is None else {"reference": seen}
+        This is classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): training drops the reference
+        of some samples, so that the denoiser also predicts without one.
+        """
+        prompt = self.prompt().to(self.device)
+        inpaint_inputs = [given.inputs()] if self.takes_given else []
+
+        def prediction(known: Reference | None) -> Prediction:
+            attention = {} if known is None else {"reference": known}
 
             def predict(latents: Tensor, level: Tensor) -> Tensor:
-                inputs = [latents, *(one.repeat(len(latents) // len(one), 1, 1, 1) for one in further)]
-                said = self.denoiser(
+                # with guidance the batch comes twice, and so do its masks and masked latents
+                inputs = [latents, *(one.repeat(len(latents) // len(one), 1, 1, 1) for one in inpaint_inputs)]
+                output = self.denoiser(
                     torch.cat(inputs, dim=1), level, prompt, cross_attention_kwargs=attention
                 )
-                return cast(Tensor, said.sample)
+                return cast(Tensor, output.sample)
 
             return predict
 
+        # e_0 + 0 (e_1 - e_0) is the prediction without the reference: no reference features are needed
         if reference is None or guidance_scale == 0:
-            return says(None)
+            return prediction(None)
         pictures = (reference * 2 - 1).to(self.device, self.denoiser.dtype)
         features = reference_features(self.reference_net, encode(self.vae, pictures), prompt)
         keys = reference_keys(self.denoiser, features)
         if guidance_scale == 1:
-            return says(Reference(keys=keys))
-        return guided_at_once(says(Reference(keys=keys, without=len(reference))), scale=guidance_scale)
+            return prediction(Reference(keys=keys))
+        return guided_at_once(prediction(Reference(keys=keys, without=len(reference))), scale=guidance_scale)
 
     def _sampled(
         self,
@@ -203,7 +220,7 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         steps: int,
         generator: Generator | list[Generator] | None,
     ) -> Tensor:
-        """Clean latents (B, 8, h, w) from noise."""
+        """Sample clean latents (B, 8, h, w) from noise."""
         shape = given.latents.shape
         noise = randn_tensor(shape, generator=generator, device=self.device, dtype=self.denoiser.dtype)
         with self.progress_bar(total=steps) as bar:
@@ -213,16 +230,13 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
         rgb, depth = latents[:, :LATENT_CHANNELS], latents[:, LATENT_CHANNELS:]
         pictures = (decode(self.vae, rgb).float().clamp(-1, 1) + 1) / 2
         codes = from_picture(decode(self.vae, depth).float())
-        made = torch.cat([pictures, codes[:, None]], dim=1)
-        mask = torch.cat([given.made[:, :1].expand(-1, 3, -1, -1), given.made[:, 1:]], dim=1)
-        whole = torch.where(mask > 0, made, given.pictures)
+        sampled = torch.cat([pictures, codes[:, None]], dim=1)
+        mask = torch.cat([given.mask[:, :1].expand(-1, 3, -1, -1), given.mask[:, 1:]], dim=1)
+        # Given pixels are copied, not decoded: the VAE would change them.
+        whole = torch.where(mask > 0, sampled, given.pictures)
         code = whole[:, 3]
         return PortraitRGBD(
             rgb=whole[:, :3],
             depth_code=code,
             depth_m=None if depth_range is None else depth_range.decode(code),
         )
-
-
-# `DiffusionPipeline.from_pretrained` looks a pipeline's class up in the library by its name
-cast(Any, diffusers).PortraitRGBDPipeline = PortraitRGBDPipeline

@@ -1,4 +1,4 @@
-"""The arguments of the pipelines, checked once at the door; every error names the argument."""
+"""Checks of the arguments of the pipelines, before any network runs; every error names the argument."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ KINDS = {
     "mask_rgb": (None, 0.0),
     "mask_depth": (None, 0.0),
 }
-"""Argument -> channels, None = no such axis, and the least value; the largest is 1."""
+"""Argument -> number of channels (None = no channel axis) and smallest value; the largest value is 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureArguments:
-    """Pictures that a call was asked with, None where there is none."""
+    """Picture arguments of a call; None = not given."""
 
     reference: Pictures
     image: Pictures
@@ -36,77 +36,81 @@ class PictureArguments:
     mask_depth: Pictures
 
     @property
-    def held(self) -> dict[str, Tensor]:
-        """Those that there are, by argument."""
+    def given(self) -> dict[str, Tensor]:
+        """The pictures that are given, by the name of the argument."""
         named = ((name, getattr(self, name)) for name in KINDS)
         return {name: value for name, value in named if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestChecks:
-    """What the pictures of a pipeline have to be like."""
+    """Checks of the arguments of a call."""
 
     side_px: int
-    """Of pictures where no argument says it."""
+    """Height and width of samples if no argument determines them."""
     factor: int
-    """Picture pixels of a latent's side."""
+    """Pixels along the side of a latent."""
 
-    def check(self, asked: PictureArguments, *, samples: int, takes_given: bool) -> int:
-        """Samples of the batch.
+    def check(self, arguments: PictureArguments, *, samples: int, takes_given: bool) -> int:
+        """Check the pictures and return the number of samples B.
 
         Raises:
-            TypeError: names the argument that is no tensor.
-            ValueError: names the argument.
+            TypeError: an argument is no tensor; names it.
+            ValueError: an argument has a wrong shape, type or value; names it.
         """
-        held = asked.held
-        given = [name for name in held if name != "reference"]
-        if given and not takes_given:
+        given = arguments.given
+        inputs = [name for name in given if name != "reference"]
+        if inputs and not takes_given:
             raise ValueError(
-                f"{given[0]}: this denoiser makes RGB and depth together (8 input channels) and takes "
-                "nothing given; load the pipeline of the inpaint stage"
+                f"{inputs[0]}: this denoiser samples RGB and depth together (8 input channels) and takes "
+                "neither as input; load the pipeline of the inpaint stage"
             )
-        for name, value in held.items():
+        for name, value in given.items():
             self._check_picture(name, value)
         for mask, picture in (("mask_rgb", "image"), ("mask_depth", "depth")):
-            if mask in held and picture not in held and bool((held[mask] == 0).any()):
+            if mask in given and picture not in given and bool((given[mask] == 0).any()):
                 raise ValueError(f"{mask}: it has zeros (given), and there is no {picture}")
-        return self._batch(held, samples)
+        return self._batch(given, samples)
 
     def check_numbers(
         self,
-        asked: PictureArguments,
+        arguments: PictureArguments,
         *,
         steps: int,
         guidance_scale: float,
         generator: Generator | list[Generator] | None,
         batch: int,
     ) -> None:
-        """Raise ValueError, naming the argument."""
+        """Raise ValueError if a number or the generators are wrong; names the argument."""
         self.check_steps(steps)
         self.check_scale("guidance_scale", guidance_scale)
-        if guidance_scale != 1 and asked.reference is None:
+        if guidance_scale != 1 and arguments.reference is None:
             raise ValueError(f"guidance_scale is {guidance_scale}, and there is no reference to guide by")
         if isinstance(generator, list) and len(generator) != batch:
             raise ValueError(f"generator: {len(generator)} of them for {batch} samples")
 
     def check_portrait(self, reference: Tensor) -> None:
-        """Raise TypeError or ValueError unless it is one picture."""
+        """Raise TypeError or ValueError unless the reference is one picture."""
         self._check_picture("reference", reference)
         if len(reference) != 1:
             raise ValueError(f"reference: {len(reference)} pictures, need one: a clip has one speaker")
 
     def check_steps(self, num_inference_steps: int) -> None:
-        """Raise ValueError unless there are some, and a noise level for each."""
+        """Raise ValueError unless the steps are 1 .. LEVELS: each step needs a noise level of its own."""
         if not 1 <= num_inference_steps <= LEVELS:
             raise ValueError(f"num_inference_steps is {num_inference_steps}, need 1 .. {LEVELS}")
 
     def check_scale(self, name: str, scale: float) -> None:
-        """Raise ValueError unless guidance by it is defined."""
+        """Raise ValueError unless the guidance scale is finite and not negative."""
         if not (isfinite(scale) and scale >= 0):
             raise ValueError(f"{name} is {scale}, need a finite number from 0 on")
 
     def depth_range(self, *, near_m: float | None, far_m: float | None) -> DepthRange | None:
-        """What the codes stand for; None where neither is given."""
+        """Depth range of the codes; None if neither end is given.
+
+        Raises:
+            ValueError: only one end is given, or near is not nearer than far.
+        """
         if near_m is None and far_m is None:
             return None
         if near_m is None or far_m is None:
@@ -116,9 +120,9 @@ class RequestChecks:
         except ValueError as wrong:
             raise ValueError(f"near_m and far_m: {wrong}") from None
 
-    def size(self, asked: PictureArguments) -> tuple[int, int]:
-        """Height and width."""
-        for picture in asked.held.values():
+    def size(self, arguments: PictureArguments) -> tuple[int, int]:
+        """Height and width of the samples."""
+        for picture in arguments.given.values():
             return int(picture.shape[-2]), int(picture.shape[-1])
         return self.side_px, self.side_px
 
@@ -139,19 +143,22 @@ class RequestChecks:
         if not (low <= least and most <= 1):  # NaN fails both
             raise ValueError(f"{name}: values {least:g} .. {most:g}, need [{low:g}, 1]")
 
-    def _batch(self, held: dict[str, Tensor], samples: int) -> int:
+    def _batch(self, given: dict[str, Tensor], samples: int) -> int:
+        """Number of samples B: all pictures have B, masks B or 1."""
         if samples < 1:
             raise ValueError(f"samples is {samples}, need at least 1")
-        if not held:
+        if not given:
             return samples
-        first = next(iter(held))
-        batch = max(len(value) for value in held.values())
+        first = next(iter(given))
+        batch = max(len(value) for value in given.values())
         if samples not in (1, batch):
-            raise ValueError(f"samples is {samples}, {first} says {batch}; leave it out, or repeat {first}")
-        for name, value in held.items():
-            if value.shape[-2:] != held[first].shape[-2:]:
+            raise ValueError(
+                f"samples is {samples}, {first} has {batch}; leave samples out, or repeat {first}"
+            )
+        for name, value in given.items():
+            if value.shape[-2:] != given[first].shape[-2:]:
                 raise ValueError(
-                    f"{name}: {tuple(value.shape[-2:])} px, {first} has {tuple(held[first].shape[-2:])}"
+                    f"{name}: {tuple(value.shape[-2:])} px, {first} has {tuple(given[first].shape[-2:])}"
                 )
             if len(value) != batch and not (name.startswith("mask") and len(value) == 1):
                 raise ValueError(f"{name}: {len(value)} samples, another argument has {batch}")
@@ -159,17 +166,20 @@ class RequestChecks:
 
 
 def _check_tensor(name: str, value: object, wanted: str) -> None:
-    """Pictures of PIL and arrays of numpy have other axes and ranges: they are not converted silently."""
+    """Raise TypeError unless the value is a tensor.
+
+    PIL images and numpy arrays have other axes and ranges, so that a silent conversion could be wrong.
+    """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: {type(value).__name__}, need a torch.Tensor {wanted}")
 
 
 def framed_speech(speech: Tensor) -> NDArray[np.int16]:
-    """Speech (S,) in [-1, 1] as the speech network hears it: 16 bit, cut or with silence to whole frames.
+    """Convert speech (S,) in [-1, 1] to 16 bit, cut or padded with silence to whole video frames.
 
     Raises:
-        TypeError: it is no tensor.
-        ValueError: names the argument.
+        TypeError: speech is no tensor.
+        ValueError: speech has a wrong shape, type or value, or is shorter than half a frame.
     """
     _check_tensor("speech", speech, "(S,), floats in [-1, 1], 16 kHz mono")
     if speech.ndim != 1 or not speech.is_floating_point():
@@ -179,7 +189,8 @@ def framed_speech(speech: Tensor) -> NDArray[np.int16]:
     frames = round(len(speech) / SAMPLES_PER_FRAME)
     if not frames:
         raise ValueError(
-            f"speech: {len(speech)} samples are no frame; 16 kHz has {SAMPLES_PER_FRAME} a frame"
+            f"speech: {len(speech)} samples are less than half a frame; a frame has {SAMPLES_PER_FRAME} "
+            "samples at 16 kHz"
         )
     least, most = (float(end) for end in torch.aminmax(speech))
     if not (least >= -1 and most <= 1):  # NaN fails both
@@ -191,7 +202,10 @@ def framed_speech(speech: Tensor) -> NDArray[np.int16]:
 
 
 def broadcast_mask(mask: Pictures, *, is_given: bool, batch: int, size: tuple[int, int]) -> Tensor:
-    """(B, H, W), 1 = make: the mask, or all or nothing where there is none; what is touched is made."""
+    """Binary mask (B, H, W), 1 = sample; without a mask, everything is sampled or, if given, nothing.
+
+    Every pixel above 0 is sampled, so that soft edges of a mask belong to it.
+    """
     if mask is None:
         return torch.full((batch, *size), 0.0 if is_given else 1.0)
     return (mask > 0).float().expand(batch, -1, -1)

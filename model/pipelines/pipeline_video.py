@@ -1,12 +1,11 @@
-"""A portrait and speech of any length -> RGBD frames, chunk after chunk (paper 4.2, 7.1)."""
+"""Talking portraits: RGBD frames from a portrait and speech of any length, by chunks (paper 4.2, 7.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-import diffusers
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
@@ -28,6 +27,7 @@ from model.networks.reference import (
 from model.networks.speech import speech_parts, whole_frames
 from model.networks.speech_adapter import Speech, SpeechAdapter
 from model.networks.speech_settings import WindowSettings
+from model.pipelines.diffusers_hooks import loadable_by_name
 from model.pipelines.pipeline_inputs import RequestChecks, framed_speech
 from model.pipelines.sampling import Guide, Prediction, denoise, guided
 from model.pipelines.speech_stream import SpeechStream
@@ -37,23 +37,24 @@ from model.samples.training_set import WindowLength
 
 @dataclass
 class PortraitRGBDFrame(BaseOutput):  # type: ignore[misc]
-    """One frame of a talking portrait, 25 a second."""
+    """One frame of a talking portrait; there are 25 a second."""
 
     rgb: Tensor
     """(3, H, W) in [0, 1]."""
     depth_code: Tensor
-    """(H, W) in [-1, 1], near -1."""
+    """(H, W) depth code in [-1, 1], near = -1."""
     depth_m: Tensor | None
-    """(H, W) metres, where near_m and far_m were given."""
+    """(H, W) metres; None unless near_m and far_m were given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What is the same for all chunks of a clip."""
+    """What all chunks of a clip share."""
 
-    seen: Reference
+    reference: Reference
+    """Keys of the portrait for the denoiser's attention."""
     portrait: Tensor
-    """Its latents, (1, 4, h, w)."""
+    """Latents of the portrait, (1, 4, h, w)."""
     speech: SpeechStream
     steps: int
     reference_scale: float
@@ -62,8 +63,12 @@ class _Request:
     depth_range: DepthRange | None
 
 
+@loadable_by_name
 class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
-    """Talking portraits with depth. Memory does not grow with the length: frames are given out as made."""
+    """Samples talking portraits with depth.
+
+    Frames are returned as soon as their chunk is sampled, so that memory does not grow with the length.
+    """
 
     def __init__(
         self,
@@ -75,28 +80,28 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         prompt: Prompt,
         scheduler: DDIMScheduler,
         window_frames: int = 14,
-        given_frames: int = 4,
+        num_motion_frames: int = 4,
         speech_frames: int = 5,
     ) -> None:
-        """Set up; a chunk is made as the training saw it.
+        """Set up the pipeline of a training.
 
         Args:
-            vae: of the training.
-            reference_net: likewise.
-            denoiser: likewise.
-            speech_adapter: likewise.
-            speech_network: that the version's features were made with.
-            prompt: the constant one.
-            scheduler: of the training.
-            window_frames: frames of a training window (model.samples.training_set.WindowLength).
-            given_frames: of them the known ones; a chunk is the rest.
-            speech_frames: of speech that a frame hears.
+            vae: VAE of the training.
+            reference_net: reference network of the training.
+            denoiser: denoiser of the motion stage.
+            speech_adapter: speech adapter of the motion stage.
+            speech_network: network that computed the speech features of the dataset version.
+            prompt: constant prompt.
+            scheduler: noise schedule of the training.
+            window_frames: length of a training window in frames (model.samples.training_set.WindowLength).
+            num_motion_frames: number of motion frames at the beginning of a window; a chunk is the rest.
+            speech_frames: number of frames of speech features that each frame attends to.
 
         Raises:
-            ValueError: the speech network is not the kind that the adapter was trained for.
+            ValueError: the speech network has another size than the adapter was trained for.
         """
         super().__init__()
-        # attention processors are not saved with weights
+        # save_pretrained does not save attention processors
         install_reference_attention(reference_net)
         install_reference_attention(denoiser)
         _check_speech_network(speech_network, speech_adapter)
@@ -110,7 +115,7 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
             scheduler=scheduler,
         )
         self.register_to_config(
-            window_frames=window_frames, given_frames=given_frames, speech_frames=speech_frames
+            window_frames=window_frames, num_motion_frames=num_motion_frames, speech_frames=speech_frames
         )
 
     def __call__(
@@ -125,22 +130,24 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         near_m: float | None = None,
         far_m: float | None = None,
     ) -> Iterator[PortraitRGBDFrame]:
-        """Make round(25 x seconds) frames; each is there as soon as its chunk is made.
+        """Sample round(25 x seconds) frames; a frame is returned as soon as its chunk is sampled.
+
+        Arguments are checked by the call itself, before the first frame is requested.
 
         Args:
-            reference: who speaks, (1, 3, H, W) in [0, 1].
-            speech: what is said, 16 kHz mono, (S,) in [-1, 1].
-            num_inference_steps: denoising steps of a chunk.
-            reference_scale: how much the portrait counts; 1 = as trained.
-            speech_scale: how much the speech counts; 1 = as trained. Each scale that is not 1 adds a call of
-                the denoiser to every step.
-            generator: of the noise.
-            near_m: what code -1 stands for, metres.
-            far_m: what code +1 stands for, metres.
+            reference: portrait of the speaker, (1, 3, H, W) in [0, 1].
+            speech: speech, 16 kHz mono, (S,) in [-1, 1].
+            num_inference_steps: number of denoising steps of a chunk.
+            reference_scale: guidance scale of the portrait; 1 = as trained.
+            speech_scale: guidance scale of the speech; 1 = as trained. Each scale other than 1 adds up to one
+                call of the denoiser to every step.
+            generator: random generator of the noise.
+            near_m: depth of code -1, metres.
+            far_m: depth of code +1, metres.
 
         Raises:
             TypeError: an argument is no tensor; names it.
-            ValueError: an argument is not what it should be; names it. Before the first frame is asked for.
+            ValueError: an argument has a wrong shape, type or value; names it.
         """
         checks = RequestChecks(side_px=self.side_px, factor=self._factor)
         checks.check_portrait(reference)
@@ -151,9 +158,9 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         samples = framed_speech(speech)
         portrait = self._encoded(reference)
         request = _Request(
-            seen=self._seen(portrait),
+            reference=self._reference(portrait),
             portrait=portrait,
-            speech=self._heard(samples),
+            speech=self._speech(samples),
             steps=num_inference_steps,
             reference_scale=reference_scale,
             speech_scale=speech_scale,
@@ -168,30 +175,34 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @property
     def side_px(self) -> int:
-        """Height and width of the pictures that it was trained on."""
+        """Height and width of the training pictures."""
         return int(self.denoiser.config.sample_size) * self._factor
 
     @property
     def _length(self) -> WindowLength:
         config = self.config
         return WindowLength(
-            frames=config.window_frames, given=config.given_frames, speech=config.speech_frames
+            frames=config.window_frames,
+            num_motion_frames=config.num_motion_frames,
+            speech=config.speech_frames,
         )
 
     def _frames(self, request: _Request, *, count: int) -> Iterator[PortraitRGBDFrame]:
         length = self._length
-        # as in training where motion frames are dropped: a clip begins from its portrait
-        motion = request.portrait[:, None].expand(-1, length.given, -1, -1, -1)
+        # A clip begins from its portrait, as in training where the motion frames are dropped.
+        motion = request.portrait[:, None].expand(-1, length.num_motion_frames, -1, -1, -1)
         done = 0
         while done < count:
-            chunk = min(length.frames - length.given, count - done)
+            chunk = min(length.frames - length.num_motion_frames, count - done)
             latents = self._chunk(request, motion, chunk)
             yield from self._decoded(latents, request.depth_range)
-            made = latents[:, :LATENT_CHANNELS].transpose(1, 2)
-            motion = torch.cat([motion, made], dim=1)[:, -length.given :]
+            # The last clean RGB latents are the motion frames of the next chunk (paper section 7.1). Decoded
+            # and encoded again, they would drift from chunk to chunk.
+            rgb = latents[:, :LATENT_CHANNELS].transpose(1, 2)
+            motion = torch.cat([motion, rgb], dim=1)[:, -length.num_motion_frames :]
             done += chunk
 
-    def _heard(self, samples: NDArray[np.int16]) -> SpeechStream:
+    def _speech(self, samples: NDArray[np.int16]) -> SpeechStream:
         parts = speech_parts(self.speech_network, samples, windows=WindowSettings())
         return SpeechStream(parts, frames=whole_frames(samples), window=self._length.speech)
 
@@ -201,13 +212,13 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         return encode(self.vae, picture)
 
     @torch.inference_mode()
-    def _seen(self, portrait: Tensor) -> Reference:
+    def _reference(self, portrait: Tensor) -> Reference:
         features = reference_features(self.reference_net, portrait, self._prompt())
         return Reference(keys=reference_keys(self.denoiser, features))
 
     @torch.inference_mode()
     def _chunk(self, request: _Request, motion: Tensor, count: int) -> Tensor:
-        """Clean latents of the next frames, (1, 8, count, h, w); motion (1, n, 4, h, w) are those before."""
+        """Sample clean latents (1, 8, count, h, w) of the next frames after motion frames (1, n, 4, h, w)."""
         shape = (1, 2 * LATENT_CHANNELS, count, *motion.shape[-2:])
         noise = randn_tensor(shape, request.generator, device=self.device, dtype=self.denoiser.dtype)
         windows = request.speech.take(count)[None].to(self.device)
@@ -216,35 +227,38 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         )
 
     def _prediction(self, request: _Request, motion: Tensor, windows: Tensor) -> Prediction:
-        """Guided first by the portrait, then by the speech.
+        """Noise prediction, guided by the portrait and then by the speech.
 
-        A condition whose scale is 1 is in every prediction: there is none without it to be made and paid for.
+        e_0 + w_r (e_r - e_0) + w_s (e_rs - e_r): classifier-free guidance by two conditions (Ho & Salimans
+        2022, arXiv 2207.12598). A condition whose scale is 1 is part of every prediction, so that no
+        prediction without it is computed.
         """
         prompt = self._prompt()
         features = motion_features(self.reference_net, motion, prompt)
 
-        def speech(*, is_heard: bool) -> Speech:
-            keep = torch.tensor([is_heard], device=self.device)
+        def speech(*, is_kept: bool) -> Speech:
+            keep = torch.tensor([is_kept], device=self.device)
             return Speech(adapter=self.speech_adapter, tokens=self.speech_adapter(windows, keep))
 
-        def predict(seen: Reference | None, speech: Speech) -> Prediction:
-            known = {"speech": speech} if seen is None else {"speech": speech, "reference": seen}
+        def predict(reference: Reference | None, speech: Speech) -> Prediction:
+            known = {"speech": speech} if reference is None else {"speech": speech, "reference": reference}
             return lambda latents, level: cast(
                 Tensor,
                 self.denoiser(latents, level, prompt, motion=features, cross_attention_kwargs=known).sample,
             )
 
-        first_speech = speech(is_heard=request.speech_scale == 1)
+        first_speech = speech(is_kept=request.speech_scale == 1)
         guides = []
         if request.reference_scale == 1:
-            first = predict(request.seen, first_speech)
+            first = predict(request.reference, first_speech)
         else:
             first = predict(None, first_speech)
-            guides.append(Guide(scale=request.reference_scale, predict=predict(request.seen, first_speech)))
-        # as the last guide, the speech at scale 0 would add nothing
+            with_reference = predict(request.reference, first_speech)
+            guides.append(Guide(scale=request.reference_scale, predict=with_reference))
+        # The speech is the last guide: at scale 0 it would add nothing.
         if request.speech_scale not in (0, 1):
-            spoken = predict(request.seen, speech(is_heard=True))
-            guides.append(Guide(scale=request.speech_scale, predict=spoken))
+            with_speech = predict(request.reference, speech(is_kept=True))
+            guides.append(Guide(scale=request.speech_scale, predict=with_speech))
         return guided(first, guides)
 
     @torch.inference_mode()
@@ -271,9 +285,5 @@ def _check_speech_network(network: Wav2Vec2Model, adapter: SpeechAdapter) -> Non
     if found != wanted:
         raise ValueError(
             f"speech_network has {found[0]} layers x {found[1]}, the speech adapter was trained for "
-            f"{wanted[0]} x {wanted[1]}; take the network of the dataset version that it was trained on"
+            f"{wanted[0]} x {wanted[1]}; take the network of the dataset version of that training"
         )
-
-
-# as for PortraitRGBDPipeline
-cast(Any, diffusers).PortraitRGBDVideoPipeline = PortraitRGBDVideoPipeline

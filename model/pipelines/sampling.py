@@ -1,4 +1,4 @@
-"""Denoising with guidance: x_T -> x_0 along the one schedule, for pictures and for videos."""
+"""Sampling: denoising from noise to clean latents with guidance, for pictures and for video."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 Prediction = Callable[[Tensor, Tensor], Tensor]
-"""Noisy latents (B, 8, ...) and level (B,) -> what the denoiser says, (B, 8, ...)."""
+"""Noisy latents (B, 8, ...) and noise level (B,) -> noise prediction, or v-prediction, (B, 8, ...)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guide:
-    """One condition more than the prediction before it, and how much it counts: w (with - without)."""
+    """A prediction with one condition more than the prediction before it, and its weight."""
 
     scale: float
+    """Guidance scale w; 1 = as trained."""
     predict: Prediction
 
 
 def guided(first: Prediction, guides: Sequence[Guide]) -> Prediction:
-    """Guidance: e_0 + w_1 (e_1 - e_0) + w_2 (e_2 - e_1) ...
+    """Combine predictions by guidance: e_0 + w_1 (e_1 - e_0) + w_2 (e_2 - e_1) ...
 
-    Each guide has one condition more than the prediction before it. A scale of 1 takes the next prediction
-    whole, so that the one before it need not be made. Each prediction is a call of its own: without a
-    condition its attention is not paid for.
+    With one guide this is classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598). Predictions of
+    weight zero are not computed: with a scale of 1, the prediction before the guide cancels. Each prediction
+    is a call of its own, so that one without a condition does not spend time on attention to it.
     """
 
     def predict(latents: Tensor, level: Tensor) -> Tensor:
         needed = [first, *(guide.predict for guide in guides)]
         scales = [1.0, *(guide.scale for guide in guides)]
-        # the weight of prediction k is w_k - w_(k + 1)
+        # sorted by prediction, the sum gives e_k the weight w_k - w_(k + 1), with w_0 = 1
         weights = [now - after for now, after in zip(scales, [*scales[1:], 0.0], strict=True)]
         parts = [weight * one(latents, level) for weight, one in zip(weights, needed, strict=True) if weight]
         return sum(parts[1:], start=parts[0])
@@ -42,17 +43,17 @@ def guided(first: Prediction, guides: Sequence[Guide]) -> Prediction:
 
 
 def guided_at_once(both: Prediction, *, scale: float) -> Prediction:
-    """Guidance by one condition in one call: e_0 + w (e_1 - e_0).
+    """Guide by one condition in one call of the denoiser: e_0 + w (e_1 - e_0).
 
     Args:
-        both: of the batch twice over, what is said without the condition and then what is said with it. As
-            in `guided`, the first half should not pay for attention to what it does not see.
-        scale: w.
+        both: prediction for the batch repeated twice, the first half without the condition and the second
+            half with it. As in `guided`, the first half should not spend time on attention to the condition.
+        scale: guidance scale w.
     """
 
     def predict(latents: Tensor, level: Tensor) -> Tensor:
-        without, with_it = both(torch.cat([latents, latents]), torch.cat([level, level])).chunk(2)
-        return torch.lerp(without, with_it, scale)
+        without, conditioned = both(torch.cat([latents, latents]), torch.cat([level, level])).chunk(2)
+        return torch.lerp(without, conditioned, scale)
 
     return predict
 
@@ -66,14 +67,28 @@ def denoise(
     steps: int,
     on_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Clean latents from noise (B, 8, ...) in so many DDIM steps, without further noise (eta 0)."""
-    walk = cast(Any, schedule)
-    walk.set_timesteps(steps, device=noise.device)
+    """Denoise latents (B, 8, ...) by DDIM (Song et al. 2020, arXiv 2010.02502) without further noise (eta 0).
+
+    The schedule says whether predictions are of the noise or of v (Salimans & Ho 2022, arXiv 2202.00512), and
+    whether its last level is pure noise (zero terminal SNR, Lin et al. 2023, arXiv 2305.08891).
+
+    Args:
+        predict: prediction of the denoiser, guided or not.
+        noise: Gaussian noise (B, 8, ...).
+        schedule: noise schedule of the training.
+        steps: number of denoising steps.
+        on_step: callback after each step.
+
+    Returns:
+        Clean latents (B, 8, ...).
+    """
+    scheduler = cast(Any, schedule)
+    scheduler.set_timesteps(steps, device=noise.device)
     latents = clean = noise
-    for level in walk.timesteps:
-        said = predict(latents, level.expand(len(latents)))
-        step = walk.step(said, level, latents)
+    for level in scheduler.timesteps:
+        noise_pred = predict(latents, level.expand(len(latents)))
+        step = scheduler.step(noise_pred, level, latents)
         latents, clean = step.prev_sample, step.pred_original_sample
         on_step()
-    # where the steps do not divide the levels, the last one's prev_sample may be level 0, not the end
+    # If the steps do not divide the levels, prev_sample of the last step may still be at level 0, with noise.
     return clean

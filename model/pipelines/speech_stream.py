@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.samples.speech_windows import speech_windows
+from model.samples.training_set import speech_windows
 
 
 class SpeechStream:

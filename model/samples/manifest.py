@@ -1,6 +1,6 @@
-"""The training sample's contract: the rows of a dataset version's manifest.
+"""The manifest of a dataset version: one row for each source.
 
-The consumer owns the schema: tasks write these rows, training reads them. One row per source.
+The consumer owns the schema: tasks write these rows, training reads them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures of a clip at training size: RGB, depth code and skin mask from the published crop."""
+"""Pictures of a clip at training size: RGB, depth code and skin mask, from the published crop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from model.samples.depth_code import DepthRange
 
 LEAST_COVER = 0.5
-"""A small pixel has depth, or is skin, where at least this share of its area does."""
+"""A small pixel has depth, or is skin, if at least this share of its area does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +30,16 @@ class Pictures:
         return len(self.rgb)
 
     def batches(self, size: int) -> Iterator[Pictures]:
-        """Up to `size` frames at a time, in order."""
+        """Batches of up to `size` frames, in order."""
         for first in range(0, len(self), size):
             part = slice(first, first + size)
             yield Pictures(rgb=self.rgb[part], code=self.code[part], mask=self.mask[part])
 
 
 def shrink(rgb: Tensor, depth_m: Tensor, mask: Tensor, *, depth_range: DepthRange, side_px: int) -> Pictures:
-    """Area means of crop pictures.
+    """Shrink pictures of the crop by area means.
 
-    Depth is the mean of the surface inside a small pixel, never mixed with the background.
+    Depth is the mean of the surface inside a small pixel; the background does not enter.
 
     Args:
         rgb: (B, H, W, 3) uint8.

@@ -1,11 +1,12 @@
-"""Which sample stands where in training: a pure function of (root, seed, position).
+"""The order of training samples: a pure function of (root, seed, position).
 
 The position counts samples over all epochs; global batch b of size B holds positions b B .. b B + B - 1. So
-neither the number of processes and workers nor an interruption changes what is learnt from.
+neither an interruption nor the number of processes and workers changes the samples.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,29 +18,28 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch.utils.data import Sampler
 
-from model.samples.seeds import seed_of
 from model.settings import Settings
 
 
 class MixSettings(Settings):
-    """How studio captures and wild clips share the samples."""
+    """Mix of studio captures and wild clips."""
 
     studio_share: float | None = Field(default=None, ge=0, le=1)
-    """Share of studio samples in every stretch of training; None = as many as the version has. 0 and 1 take
-    one kind alone."""
+    """Share of studio samples in every stretch of training; None = their share in the dataset version. 0 and
+    1 take one kind alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """One training sample: which clip, and the seed of all that is chosen at random in it."""
+    """One training sample: its clip, and the seed of everything that is random in it."""
 
     clip: int
-    """Index into the reader's clips."""
+    """Index of the clip in the reader."""
     seed: int
-    """Of a generator for this sample alone: frames, noise, masks, dropout. 63 bits."""
+    """Seed of the sample's own generator (frames, noise, masks, dropout), 63 bits."""
 
     def generator(self) -> torch.Generator:
-        """A fresh CPU generator of this sample."""
+        """A new CPU generator for this sample."""
         return torch.Generator().manual_seed(self.seed)
 
 
@@ -72,18 +72,21 @@ class SampleOrder:
 
     @property
     def epoch_samples(self) -> int:
-        """Samples of an epoch: as many as clips of the kinds in use."""
+        """Samples of an epoch: the number of clips of the kinds in use."""
         shares = {"studio": self.studio_share, "wild": 1 - self.studio_share}
         return sum(len(clips) for kind, clips in self._kinds.items() if shares[kind])
 
     def __getitem__(self, position: int) -> Draw:
         """The draw at a position, counted over all epochs."""
+        # the number of studio samples before position p is floor(p share), in exact fractions: a sample is a
+        # studio one where this number grows
         studio_before = int(position * self.studio_share)
         if int((position + 1) * self.studio_share) > studio_before:
             kind, number = "studio", studio_before
         else:
             kind, number = "wild", position - studio_before
         clips = self._kinds[kind]
+        # every turn through the clips is a new permutation
         turn, place = divmod(number, len(clips))
         clip = clips[_permutation(f"{self._salt}/{kind}/{turn}", len(clips))[place]]
         return Draw(clip=clip, seed=seed_of(f"{self._salt}/draw/{position}"))
@@ -94,9 +97,9 @@ class SampleOrder:
 
 
 class ProcessBatches(Sampler[list[Draw]]):
-    """What one process loads of each global batch, for DataLoader(batch_sampler=...).
+    """The part of each global batch that one process loads, for DataLoader(batch_sampler=...).
 
-    All processes together see each global batch in order: process p takes the p-th of equal slices.
+    A global batch is cut into equal slices in order; process p takes slice p.
     """
 
     def __init__(
@@ -109,10 +112,10 @@ class ProcessBatches(Sampler[list[Draw]]):
         process: int = 0,
         processes: int = 1,
     ) -> None:
-        """Serve `count` global batches from batch `first` on: to resume, pass the number already done.
+        """Serve `count` global batches from batch `first` on; to resume, pass the number already done.
 
         Raises:
-            ValueError: the global batch cannot be shared out evenly.
+            ValueError: the global batch cannot be divided evenly.
         """
         super().__init__()
         if global_batch % processes:
@@ -133,7 +136,12 @@ class ProcessBatches(Sampler[list[Draw]]):
             yield [self._order[position] for position in range(start, start + self._size)]
 
 
-@lru_cache(maxsize=4)  # both kinds, at the border of two permutations
+def seed_of(text: str) -> int:
+    """Seed of a text, the same on every machine and in every release: 0 .. 2^63 - 1, for torch and numpy."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@lru_cache(maxsize=4)  # two kinds, each at the border of two permutations
 def _permutation(salt: str, length: int) -> NDArray[np.int64]:
     # numpy promises the same stream of PCG64 for a seed; torch promises no such thing between releases
     return np.random.Generator(np.random.PCG64(seed_of(salt))).permutation(length)

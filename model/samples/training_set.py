@@ -1,7 +1,7 @@
 """Training samples from a dataset version: pairs of target and reference, and windows of talking clips.
 
-What is random in a sample comes from its Draw's generator, in a fixed order, so the same draw is the same
-sample wherever it is made.
+Whatever is random in a sample comes from the generator of its Draw, in a fixed order, so a draw gives
+the same sample on every machine.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from model.samples.sample_order import Draw
-from model.samples.speech_windows import speech_windows
 from model.settings import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFacts:
-    """What choosing samples needs to know of a clip."""
+    """Facts of a clip by which samples are chosen."""
 
     clip_id: str
     kind: Literal["studio", "wild"]
@@ -39,26 +38,26 @@ class Latents:
     rgb: Tensor
     """(F, 4, h, w), scaled to about unit variance."""
     depth: Tensor
-    """(F, 4, h, w), likewise."""
+    """(F, 4, h, w), scaled like rgb."""
     mask: Tensor
     """(F, h, w), share of skin, 0..1."""
 
 
 class ClipReader(Protocol):
-    """An open dataset version; clips are named by their index."""
+    """An opened dataset version; clips are named by their index."""
 
     @property
     def root(self) -> str:
-        """Names the version: part of the sample order."""
+        """Merkle root of the version; the sample order depends on it."""
         ...
 
     @property
     def clips(self) -> Sequence[ClipFacts]:
-        """All clips, in an order that only depends on the version."""
+        """All clips, in an order that depends on the version alone."""
         ...
 
     def latents(self, clip: int, *, first: int, count: int) -> Latents:
-        """Frames first .. first + count."""
+        """Latents of frames first .. first + count."""
         ...
 
     def speech(self, clip: int, *, first: int, count: int) -> Tensor:
@@ -70,11 +69,11 @@ class WindowLength(Record):
     """Lengths of a motion sample, in frames."""
 
     frames: PositiveInt = 14
-    """A training window."""
-    given: PositiveInt = 4
-    """Its first frames are known: the motion frames of the rest."""
+    """Frames of a training window, motion frames included (paper 5.1)."""
+    num_motion_frames: PositiveInt = 4
+    """Motion frames: the first frames of a window, which stay clean and precede the generated ones."""
     speech: PositiveInt = 5
-    """Frames of speech that a frame hears, itself in the middle; odd."""
+    """Frames of speech features around each frame, itself in the middle; odd."""
 
 
 Sample = dict[str, Tensor]
@@ -82,7 +81,7 @@ Sample = dict[str, Tensor]
 
 
 class PairSet(Dataset[Sample]):
-    """Single frames with a reference of the same person, for the joint and the inpaint stage.
+    """Single frames with a reference of the same person, for the joint and the inpaint stage (paper 3.2).
 
     A sample has rgb and depth (4, h, w), mask (h, w) 0..1, reference (4, h, w) = RGB latents of another
     frame, and seed () int64: of the sample's own noise, levels, masks and dropout.
@@ -95,11 +94,11 @@ class PairSet(Dataset[Sample]):
             self._stills[reader.clips[index].subject_id].append(index)
 
     def clips(self, kind: Literal["studio", "wild"]) -> list[int]:
-        """Indices of the clips of a kind, for SampleOrder."""
+        """Indices of the clips of one kind, for SampleOrder."""
         return [index for index, clip in enumerate(self._reader.clips) if clip.kind == kind]
 
     def __getitem__(self, draw: Draw) -> Sample:
-        """The sample of a draw."""
+        """The sample that a draw stands for."""
         generator = draw.generator()
         frame = _choose(self._reader.clips[draw.clip].frames, generator)
         target = self._reader.latents(draw.clip, first=frame, count=1)
@@ -114,10 +113,11 @@ class PairSet(Dataset[Sample]):
         }
 
     def _reference(self, clip: int, frame: int, generator: torch.Generator) -> tuple[int, int]:
-        """Clip and frame: another frame of a video, another still of the person; itself where alone."""
+        """Clip and frame of the reference: another frame of a video, another still, or else the same."""
         facts = self._reader.clips[clip]
         if facts.frames > 1:
             other = _choose(facts.frames - 1, generator)
+            # skip the target: numbers from `frame` on move up by one
             return clip, other + (other >= frame)
         stills = [index for index in self._stills[facts.subject_id] if index != clip]
         if not stills:
@@ -130,14 +130,14 @@ class WindowSet(Dataset[Sample]):
     """Windows of wild clips with sound, for the motion stage.
 
     A sample has rgb and depth (F, 4, h, w), mask (F, h, w) 0..1, reference (4, h, w), speech
-    (F, k, layers, D) and seed () int64; its first `given` frames are known.
+    (F, k, layers, D) and seed () int64; its first `num_motion_frames` are the motion frames.
     """
 
     def __init__(self, reader: ClipReader, *, length: WindowLength) -> None:
         self._reader, self._length = reader, length
 
     def clips(self) -> list[int]:
-        """Indices of the clips that are long enough and speak, for SampleOrder(wild=...)."""
+        """Indices of the clips that are long enough and have speech, for SampleOrder(wild=...)."""
         return [
             index
             for index, clip in enumerate(self._reader.clips)
@@ -145,7 +145,7 @@ class WindowSet(Dataset[Sample]):
         ]
 
     def __getitem__(self, draw: Draw) -> Sample:
-        """The sample of a draw."""
+        """The sample that a draw stands for."""
         generator = draw.generator()
         count, total = self._length.frames, self._reader.clips[draw.clip].frames
         first = _choose(total - count + 1, generator)
@@ -153,7 +153,7 @@ class WindowSet(Dataset[Sample]):
         reference = self._reader.latents(
             draw.clip, first=_outside(first, count, total=total, generator=generator), count=1
         )
-        # what the windows reach beyond the sample; at the clip's ends there is nothing, and they clamp
+        # speech windows reach beyond the sample; at the ends of the clip they repeat its last frames
         reach = self._length.speech // 2
         start, end = max(first - reach, 0), min(first + count + reach, total)
         speech = self._reader.speech(draw.clip, first=start, count=end - start)
@@ -167,8 +167,35 @@ class WindowSet(Dataset[Sample]):
         }
 
 
+def speech_windows(features: Tensor, *, first: int, count: int, window: int) -> Tensor:
+    """Windows of speech features centred on frames first .. first + count (paper 7.1).
+
+    At the ends of the clip its first and last frame are repeated: silence would be a sound of its own.
+
+    Args:
+        features: of the whole clip, (N, layers, D).
+        first: frame of the first window.
+        count: windows.
+        window: frames of a window, odd.
+
+    Returns:
+        (count, window, layers, D).
+
+    Raises:
+        ValueError: the window is even, or the frames are not in the clip.
+    """
+    if window % 2 == 0:
+        raise ValueError(f"speech window of {window} frames has no middle; take an odd number")
+    if not 0 <= first <= first + count <= len(features):
+        raise ValueError(f"frames {first} .. {first + count} of a clip of {len(features)}")
+    # (count, window) frame numbers, clamped to the clip
+    middles = torch.arange(first, first + count)[:, None]
+    frames = middles + torch.arange(window) - window // 2
+    return features[frames.clamp(0, len(features) - 1)]
+
+
 def _outside(first: int, count: int, *, total: int, generator: torch.Generator) -> int:
-    """A frame that is not in the window; any, where the window is the whole clip."""
+    """Choose a frame outside the window, or any frame where the window is the whole clip."""
     if total == count:
         return _choose(total, generator)
     frame = _choose(total - count, generator)

@@ -1,1 +1,1 @@
-"""Training: the stages as records, one trainer for all of them, checkpoints, and memory planning."""
+"""Training: one step module a stage, one trainer for all of them, checkpoints, and memory planning."""

@@ -1,7 +1,8 @@
-"""Checkpoints of a run: folders of safetensors and one JSON record, whole or not there.
+"""Checkpoints of a run: folders of safetensors and one JSON record, each whole or absent.
 
-A checkpoint is written under a hidden name, synced, and gets its own by one rename. Its record holds the
-digest of every file and of itself, so a damaged one is known and passed over.
+This is the one place where `model` writes files: the trainer alone knows when its state is complete. A
+checkpoint is written under a hidden name, synced, and gets its own name by one rename. SHA256SUMS lists the
+digest of every file (`sha256sum --check` reads it), so a damaged checkpoint is recognised and passed over.
 """
 
 from __future__ import annotations
@@ -14,32 +15,32 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-FORMAT = 1
-RECORD = "checkpoint.json"
+FORMAT = 2
+RECORD, SUMS = "checkpoint.json", "SHA256SUMS"
 UNFINISHED = ".unfinished-"
-"""Start of the names of folders that are being written or removed."""
+"""Prefix of folders that are being written or removed."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint that was found whole."""
+    """A checkpoint whose files are all as they were written."""
 
     step: int
     """Optimizer steps done."""
     path: Path
     facts: dict[str, Any]
-    """What the writer put down."""
+    """Facts that the writer recorded."""
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """A file's tensors, on the CPU; empty where the writer had none."""
+        """Tensors of a file, on the CPU; empty where the writer had none."""
         file = self.path / f"{name}.safetensors"
         return load_file(file) if file.is_file() else {}
 
@@ -52,14 +53,14 @@ def write_checkpoint(
     facts: Mapping[str, Any],
     keep: int,
 ) -> Path:
-    """Write a checkpoint, then tidy up.
+    """Write a checkpoint, then remove old ones.
 
     Args:
-        folder: of all checkpoints of a run.
-        step: names the checkpoint.
+        folder: holds all checkpoints of a run.
+        step: optimizer steps done; names the checkpoint.
         files: file name without suffix -> contiguous CPU tensors that share no memory.
-        facts: JSON.
-        keep: at least 1.
+        facts: what to record, as JSON.
+        keep: checkpoints that stay, at least 1.
 
     Raises:
         OSError: the disk is full or failing; the older checkpoints are as they were.
@@ -68,15 +69,14 @@ def write_checkpoint(
     _clear_unfinished(folder)
     unfinished = folder / f"{UNFINISHED}{step:08d}"
     unfinished.mkdir()
-    digests = {}
     for name, tensors in files.items():
-        path = unfinished / f"{name}.safetensors"
-        _save(tensors, path)
-        digests[path.name] = _digest(path)
-    record = unfinished / RECORD
-    record.write_bytes(_sealed({"format": FORMAT, "step": step, "facts": facts, "files": digests}))
-    _sync(record)
-    _sync(unfinished)
+        _save(tensors, unfinished / f"{name}.safetensors")
+    record = {"format": FORMAT, "step": step, "facts": facts}
+    (unfinished / RECORD).write_text(json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
+    sums = "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(unfinished.iterdir()))
+    (unfinished / SUMS).write_text(sums)
+    for path in (unfinished / RECORD, unfinished / SUMS, unfinished):
+        _sync(path)
     path = folder / f"{step:08d}"
     if path.exists():
         _remove(path)
@@ -89,7 +89,7 @@ def write_checkpoint(
 def tidy_checkpoints(folder: Path, *, newest: int, keep: int) -> None:
     """Remove all but the `keep` newest checkpoints up to step `newest`, and what killed writers left.
 
-    Later ones go too: they are damaged, or the run would have started from them.
+    Later checkpoints go too: they are damaged, or the run would have started from them.
     """
     _clear_unfinished(folder)
     older = [found for found in _named(folder) if int(found.name) <= newest]
@@ -99,10 +99,10 @@ def tidy_checkpoints(folder: Path, *, newest: int, keep: int) -> None:
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint; damaged ones are passed over with a warning that names them.
+    """Find the newest whole checkpoint; damaged ones are passed over with a warning that names them.
 
     Raises:
-        ValueError: a checkpoint is whole, but of another program version.
+        ValueError: a whole checkpoint was written by another program version.
     """
     for path in reversed(_named(folder)):
         try:
@@ -124,33 +124,30 @@ class _DamageError(Exception):
 
 
 def _checked_record(path: Path) -> dict[str, Any]:
-    """The record, after all files were hashed.
+    """The record of a checkpoint, after all its files were compared with SUMS.
 
     Raises:
         _DamageError: what is wrong.
     """
+    present = {file.name for file in path.iterdir()} - {SUMS}
     try:
-        record = json.loads((path / RECORD).read_bytes())
-        check = record.pop("check")
+        lines = (path / SUMS).read_text(errors="replace").splitlines()
     except FileNotFoundError:
-        raise _DamageError(f"{RECORD} is missing") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise _DamageError(f"{RECORD} is not readable") from None
-    if check != _json_digest(record):
-        raise _DamageError(f"{RECORD} was changed")
+        raise _DamageError(f"{SUMS} is missing") from None
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    if differing := present ^ listed.keys() or {RECORD} - present:
+        raise _DamageError(f"{SUMS} and the folder differ in {', '.join(sorted(differing))}")
+    for name, digest in listed.items():
+        if _digest(path / name) != digest:
+            raise _DamageError(f"{name} does not match {SUMS}")
+    record: dict[str, Any] = json.loads((path / RECORD).read_bytes())
     if record["step"] != int(path.name):
         raise _DamageError(f"{RECORD} is of step {record['step']}")
-    for name, digest in record["files"].items():
-        file = path / name
-        if not file.is_file():
-            raise _DamageError(f"{name} is missing")
-        if _digest(file) != digest:
-            raise _DamageError(f"{name} was changed")
-    return cast(dict[str, Any], record)
+    return record
 
 
 def _named(folder: Path) -> list[Path]:
-    """All checkpoints, whole or not, oldest first."""
+    """All checkpoints, whole or damaged, oldest first."""
     return sorted(path for path in folder.glob("[0-9]*") if path.name.isdecimal() and path.is_dir())
 
 
@@ -163,7 +160,7 @@ def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Hide, then remove: a kill in between leaves no half checkpoint."""
+    """Hide a checkpoint, then remove it: a kill in between leaves no half checkpoint."""
     hidden = path.with_name(f"{UNFINISHED}{path.name}-removed")
     path.rename(hidden)
     shutil.rmtree(hidden)
@@ -185,15 +182,3 @@ def _sync(path: Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _canonical(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
-def _json_digest(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_canonical(record)).hexdigest()
-
-
-def _sealed(record: dict[str, Any]) -> bytes:
-    return _canonical({**record, "check": _json_digest(record)}) + b"\n"

@@ -1,4 +1,4 @@
-"""What training changes: weights, their moving average and the optimizer, and one step of it."""
+"""The state of training (weights, moving average, optimizer) and one step that changes it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from model.training.sharding import sharded, shared_like, whole
 from model.training.trainer_settings import TrainerSettings, learning_rate
 
 ON_CPU = "seed"
-"""Stays on the CPU: samples draw their random numbers there."""
+"""Tensor of a batch that stays on the CPU, where samples draw their random numbers."""
 
 
 class Learner:
-    """A step's networks on their way."""
+    """The networks of a step while they train."""
 
     def __init__(self, step: nn.Module, *, settings: TrainerSettings, accelerator: Accelerator) -> None:
         self._settings, self._accelerator = settings, accelerator
@@ -47,23 +47,24 @@ class Learner:
             self._average = EMAModel(self._trained, decay=settings.ema_decay, foreach=True)
 
     def learn(self, batch: Sample, *, number: int, order: SampleOrder) -> tuple[SampleLosses, float]:
-        """Step `number`, from 1: the losses of the whole global batch, and the gradient's norm.
+        """Take step `number`, from 1; returns the losses of the global batch and the gradient norm.
 
         Args:
             batch: this process's share of global batch number - 1.
             number: of the step.
-            order: names the samples.
+            order: which samples the batch holds.
 
         Raises:
             NotFiniteError: a loss or gradient is NaN or infinite; the weights are as before.
             ValueError: a trained parameter got no gradient.
         """
         settings, accelerator = self._settings, self._accelerator
+        # set from the step's number, so that a resumed run needs no scheduler state
         self._optimizer.param_groups[0]["lr"] = learning_rate(settings, number)
         first = (number - 1) * settings.global_batch
         losses = []
         for start, part in self._parts(batch):
-            # whatever draws from torch's own generator is a function of the position, too
+            # dropout layers draw from torch's global generator: make them a function of the position, too
             torch.manual_seed(order[first + start].seed)
             with accelerator.accumulate(self._module):
                 with accelerator.autocast():
@@ -71,6 +72,7 @@ class Learner:
                 accelerator.backward(loss.total)
             losses.append(loss)
         found = self._gathered(SampleLosses.of(losses))
+        # before the optimizer runs: the weights stay as they were
         require_finite(found, step=number, samples=_named(order, first, settings.global_batch))
         norm = self._clip(number)
         self._optimizer.step()
@@ -80,7 +82,7 @@ class Learner:
         return found, norm
 
     def _parts(self, batch: Sample) -> Iterator[tuple[int, Sample]]:
-        """What is accumulated, with its place in the global batch."""
+        """The parts to accumulate, each with its place in the global batch."""
         settings, accelerator = self._settings, self._accelerator
         share = settings.global_batch // accelerator.num_processes
         size = share // settings.accumulation
@@ -93,13 +95,14 @@ class Learner:
             yield accelerator.process_index * share + start, moved
 
     def _gathered(self, losses: SampleLosses) -> SampleLosses:
-        """All processes' samples, in the global batch's order, on the CPU."""
+        """Losses of all processes, in the order of the global batch, on the CPU."""
+        # one exchange for losses and levels
         table = torch.cat([losses.values, losses.level[:, None]], dim=1)
         table = self._accelerator.gather(table).cpu()
         return SampleLosses(names=losses.names, values=table[:, :-1], level=table[:, -1])
 
     def _clip(self, number: int) -> float:
-        """Scale the gradients down to the limit; their norm before that."""
+        """Scale the gradients down to the limit; returns their norm before that."""
         missing = [name for name, held in zip(self._names, self._trained, strict=True) if held.grad is None]
         if missing:
             raise ValueError(
@@ -109,7 +112,7 @@ class Learner:
         self._accelerator.unscale_gradients()
         gradients = [cast(Tensor, held.grad) for held in self._trained]
         norm = nn.utils.get_total_norm(gradients)
-        if self._settings.mixed_precision != "fp16":  # whose scaler skips such a step and goes on
+        if self._settings.mixed_precision != "fp16":  # its loss scaler skips such a step
             named = dict(zip(self._names, gradients, strict=True))
             require_finite_norm(float(whole(norm)), step=number, gradients=named)
         if self._settings.max_grad_norm is not None:
@@ -118,11 +121,11 @@ class Learner:
 
     @contextmanager
     def averaged(self) -> Iterator[dict[str, ModelMixin]]:
-        """The networks with the averaged weights, whole, to look at; afterwards all is as before.
+        """The whole networks with averaged weights, for validation; afterwards everything is as before.
 
         Every process must call this.
         """
-        # without an average the networks are looked at as they are
+        # without an average the networks are shown as they are
         kept = [held.detach().clone() for held in self._given_trained()] if self._shows_others else None
         modes = {module: module.training for module in self._given.modules()}
         device = self._accelerator.device
@@ -141,18 +144,18 @@ class Learner:
                 module.training = training
 
     def finish(self) -> None:
-        """Leave the step as it was given, with what it learnt: the average, where there is one."""
+        """Put the result (the average, where there is one) into the step that was given, on the CPU."""
         self._accelerator.unwrap_model(self._module, keep_fp32_wrapper=False)
         self._show()
         self._given.to("cpu")
 
     @property
     def _shows_others(self) -> bool:
-        """Whether the step that was given has other weights than what is shown."""
+        """Whether the step that was given has other weights than those to show."""
         return self._average is not None or self._given is not self._step
 
     def _show(self) -> None:
-        """Put the average, or else the weights, into the step that was given."""
+        """Copy the average, or else the weights, into the step that was given."""
         if not self._shows_others:
             return
         shown = self._trained if self._average is None else self._average.shadow_params
@@ -165,11 +168,11 @@ class Learner:
 
     @property
     def gathers(self) -> bool:
-        """Whether every process must call `state`: each holds a part of it."""
+        """Whether every process must call `state`, because each holds a part of it."""
         return self._settings.sharding != "none"
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """Files of tensors and JSON for a checkpoint."""
+        """Files of tensors, and JSON, for a checkpoint."""
         tensors, numbers = optimizer_state(self._optimizer, self._names)
         files = {"weights": self._by_name(self._trained), "optimizer": tensors}
         if self._average is not None:

@@ -1,4 +1,4 @@
-"""Losses of a step's samples: means per part and noise level, and the stop where one is not finite."""
+"""Losses of a step's samples: means by part and noise level, and an error where one is not finite."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import torch
 from torch import Tensor
 
 from model.networks.noise_schedule import LEVELS
-from model.training.training_step import StepLoss
+from model.training.denoising import StepLoss
 
 QUARTERS = 4
-"""Losses are logged per quarter of the noise levels."""
+"""Number of ranges of noise levels by which losses are logged."""
 NO_LEVEL = -1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleLosses:
-    """What a step's samples lost."""
+    """Losses of the samples of a step."""
 
     names: tuple[str, ...]
-    """Of the columns: "total" (of the sample's part of the batch), then the parts."""
+    """Names of the columns: "total" (of the sample's part of the batch), then the parts."""
     values: Tensor
     """(B, columns) float32."""
     level: Tensor
-    """(B,) noise level; NO_LEVEL where a stage has none."""
+    """Noise levels (B,); NO_LEVEL where a stage has none."""
 
     @classmethod
     def of(cls, losses: Sequence[StepLoss]) -> SampleLosses:
-        """From the parts of a batch, in order."""
+        """Join the losses of the parts of a batch, in order."""
         parts = [_columns(loss) for loss in losses]
         table = torch.cat([values for values, _ in parts])
         level = torch.cat([level for _, level in parts])
@@ -39,16 +39,17 @@ class SampleLosses:
 
 @dataclass(slots=True)
 class LossLog:
-    """Means since they were last taken."""
+    """Running means of losses, until they are taken."""
 
     sums: dict[str, list[float]] = field(default_factory=dict)
     """Name -> sum and count. A checkpoint keeps them, so that a resumed run logs the same means."""
 
     def add(self, losses: SampleLosses, norm: float) -> None:
-        """Count a step's samples and its gradient's norm, unless fp16 left that step out."""
+        """Add a step's samples and its gradient norm; the norm is infinite where fp16 skipped the step."""
         if math.isfinite(norm):
             self._count("gradient_norm", norm)
         level = losses.level.tolist()
+        # the loss depends strongly on the noise level: a mean over all levels hides what is learnt
         for name, column in zip(losses.names, losses.values.T.tolist(), strict=True):
             for value, at in zip(column, level, strict=True):
                 self._count(f"loss/{name}", value)
@@ -56,7 +57,7 @@ class LossLog:
                     self._count(f"loss/{name}/{_quarter(at)}", value)
 
     def take(self) -> dict[str, float]:
-        """The means by name; counting starts anew."""
+        """Return the means by name and start anew."""
         means = {name: total / count for name, (total, count) in sorted(self.sums.items())}
         self.sums.clear()
         return means
@@ -68,34 +69,35 @@ class LossLog:
 
 
 class NotFiniteError(FloatingPointError):
-    """Training met NaN or infinity; its weights were not touched by that step."""
+    """A loss or gradient is NaN or infinite; the weights are as before that step."""
 
 
 def require_finite(losses: SampleLosses, *, step: int, samples: Sequence[str]) -> None:
-    """Stop at the first loss that is NaN or infinite.
+    """Stop if a loss is NaN or infinite.
 
     Raises:
         NotFiniteError: names the step, the part and its samples.
     """
+    # from the last column on: a part names the modality, the total follows from the parts
     for column in range(len(losses.names) - 1, -1, -1):
         values = losses.values[:, column]
         bad = torch.nonzero(~torch.isfinite(values)).flatten().tolist()
         if not bad:
             continue
-        told = "; ".join(
+        places = "; ".join(
             f"{samples[index]}, noise level {losses.level[index]:g}"
             if losses.level[index] != NO_LEVEL
             else samples[index]
             for index in bad
         )
         raise NotFiniteError(
-            f"step {step}: loss {losses.names[column]!r} is {float(values[bad[0]])} for {told}; "
+            f"step {step}: loss {losses.names[column]!r} is {float(values[bad[0]])} for {places}; "
             "look at these samples, or take a lower learning rate"
         )
 
 
 def require_finite_norm(norm: float, *, step: int, gradients: Mapping[str, Tensor]) -> None:
-    """Stop at gradients that are NaN or infinite.
+    """Stop if a gradient is NaN or infinite.
 
     Raises:
         NotFiniteError: names the step and the parameters.
@@ -108,7 +110,7 @@ def require_finite_norm(norm: float, *, step: int, gradients: Mapping[str, Tenso
 
 
 def _columns(loss: StepLoss) -> tuple[Tensor, Tensor]:
-    """(B, columns) and (B,)."""
+    """Losses (B, columns) and noise levels (B,)."""
     values = [part.detach().float() for part in loss.parts.values()]
     total = loss.total.detach().float().expand_as(values[0])
     level = torch.full_like(values[0], NO_LEVEL) if loss.level is None else loss.level.to(values[0])

@@ -1,4 +1,4 @@
-"""What is given and what is to be made in the inpaint stage (paper 4.1): mask 1 = generate, 0 = given."""
+"""Masks of the inpaint stage, asymmetric in RGB and depth (paper 4.1, 7.2): 1 = generate, 0 = given."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ TASKS: tuple[Task, ...] = ("joint", "image_to_depth", "depth_to_image", "regions
 
 
 class MaskSettings(Settings):
-    """How often each task is trained: shares of their sum."""
+    """How often each task is trained, as shares of their sum."""
 
     joint: NonNegativeFloat = 0.25
-    """Both are made."""
+    """RGB and depth are generated."""
     image_to_depth: NonNegativeFloat = 0.35
-    """RGB is given, depth is made."""
+    """Depth is generated from RGB."""
     depth_to_image: NonNegativeFloat = 0.25
-    """Depth is given, RGB is made."""
+    """RGB is generated from depth."""
     regions: NonNegativeFloat = 0.15
-    """A rectangle is made: in both, or in one while the other is given or made whole."""
+    """A rectangle is generated: in both, or in one while the other is given or generated whole."""
     least_side: float = Field(default=0.25, gt=0, lt=1)
     """Shortest side of a rectangle, as a share of the picture's; the longest is just short of the whole."""
 
@@ -37,14 +37,14 @@ class MaskSettings(Settings):
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """In the order of TASKS."""
+        """Shares in the order of TASKS."""
         return (self.joint, self.image_to_depth, self.depth_to_image, self.regions)
 
 
 def draw_masks(seeds: Tensor, size: tuple[int, int], *, settings: MaskSettings) -> tuple[Tensor, Tensor]:
-    """Masks of RGB and depth for samples with seeds (B,), on the CPU: (B, 1, h, w) each, 0.0 or 1.0.
+    """Draw masks of RGB and depth for seeds (B,), on the CPU: (B, 1, h, w) each, 0.0 or 1.0.
 
-    Something is made in every sample. size (h, w) is that of the latents.
+    Every sample has something to generate. size: height and width of the latents.
     """
     pairs = [_pair(generator, size, settings) for generator in streams(seeds, "masks")]
     rgb, depth = zip(*pairs, strict=True)
@@ -52,23 +52,30 @@ def draw_masks(seeds: Tensor, size: tuple[int, int], *, settings: MaskSettings) 
 
 
 def _pair(generator: Generator, size: tuple[int, int], settings: MaskSettings) -> tuple[Tensor, Tensor]:
-    made, given = torch.ones(1, *size), torch.zeros(1, *size)
+    generated, given = torch.ones(1, *size), torch.zeros(1, *size)
     chosen = int(torch.multinomial(torch.tensor(settings.shares), 1, generator=generator))
     match TASKS[chosen]:
+        # two pure white masks: joint generation remains possible (paper 7.2)
         case "joint":
-            return made, made
+            return generated, generated
         case "image_to_depth":
-            return given, made
+            return given, generated
         case "depth_to_image":
-            return made, given
+            return generated, given
         case "regions":
             region = _region(generator, size, settings.least_side)
-            pairs = ((region, region), (region, given), (given, region), (region, made), (made, region))
+            pairs = (
+                (region, region),
+                (region, given),
+                (given, region),
+                (region, generated),
+                (generated, region),
+            )
             return pairs[int(torch.randint(len(pairs), (), generator=generator))]
 
 
 def _region(generator: Generator, size: tuple[int, int], least_side: float) -> Tensor:
-    """A rectangle of ones in a picture of zeros."""
+    """A mask (1, h, w) of zeros with a rectangle of ones."""
     region = torch.zeros(1, *size)
     rows, columns = (_span(generator, length, round(least_side * length)) for length in size)
     region[:, rows, columns] = 1
@@ -76,6 +83,7 @@ def _region(generator: Generator, size: tuple[int, int], least_side: float) -> T
 
 
 def _span(generator: Generator, length: int, least: int) -> slice:
+    # never the whole side: that is what the other tasks train
     least = min(max(1, least), length - 1)
     side = int(torch.randint(least, length, (), generator=generator))
     start = int(torch.randint(length - side + 1, (), generator=generator))

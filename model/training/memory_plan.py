@@ -1,31 +1,33 @@
-"""Which way of training fits a GPU: weights, gradients, optimizer state and activations of a stage."""
+"""Which trainer settings fit a GPU: weights, gradients, optimizer state and activations of a stage."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from model.training.profiles import Profile
-from model.training.stage_memory import DiffusionStage, StageMemory, stage_memory
+from model.training.denoising import DiffusionStep
+from model.training.stage_memory import StageMemory, stage_memory
+from model.training.trainer_settings import TrainerSettings
+from model.training.untrained import Shapes
 
 MB, GB = 10**6, 10**9
 WORKSPACE_SHARE = 0.1
-"""Of activations: short-lived buffers and gaps between blocks of memory."""
+"""Share of the activations for short-lived buffers and gaps between blocks of memory."""
 CUDA_GB = 1.0
-"""CUDA's own, with its libraries."""
+"""Memory that CUDA and its libraries take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryOption:
-    """A way to train."""
+    """A way to train: precision, optimizer and sharing over GPUs."""
 
     name: str
     settings: dict[str, str]
-    """Of the trainer."""
+    """Trainer settings of this option."""
     bf16: bool = True
     state: float = 8
-    """Bytes of a trained parameter's optimizer state."""
+    """Bytes of optimizer state for each trained parameter."""
     shared_out: bool = False
     """Weights, gradients and optimizer state are shared out over the GPUs."""
 
@@ -44,35 +46,35 @@ RECIPES = (
     ),
     MemoryOption(name="fp32, AdamW", settings={"mixed_precision": "no"}, bf16=False),
 )
-"""By preference among what fits: full state first, and one that needs no exchange of weights."""
+"""Options in order of preference among those that fit: full state first, and no exchange of weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRow:
-    """A recipe's memory on one GPU, in GB of 10^9 bytes, and what fits."""
+    """Memory of an option on one GPU, in GB of 10^9 bytes, and what fits."""
 
     recipe: str
     settings: dict[str, str]
-    """Of the trainer."""
+    """Trainer settings of this option."""
     weights_gb: float
-    """With their copies in bf16."""
+    """Weights, with their copies in bf16."""
     gradients_gb: float
-    """With the buffers in which several GPUs sum them."""
+    """Gradients, with the buffers in which several GPUs sum them."""
     optimizer_gb: float
-    """State and moving average."""
+    """Optimizer state and moving average."""
     sample_gb: float
     """Activations of one sample."""
     samples: dict[int, int]
-    """GPU's memory in GB -> samples at once; 0 = the recipe does not fit."""
+    """Memory of a GPU in GB -> samples at once; 0 = the option does not fit."""
 
     @property
     def fixed_gb(self) -> float:
-        """Whatever the samples."""
+        """Memory that does not depend on the number of samples."""
         return self.weights_gb + self.gradients_gb + self.optimizer_gb + CUDA_GB
 
     @property
     def recomputes(self) -> bool:
-        """Whether activations are computed again in backward."""
+        """Whether the backward pass computes activations again."""
         return self.settings["gradient_checkpointing"] == "true"
 
 
@@ -86,17 +88,30 @@ class MemoryPlan:
     """Parameters that train."""
     global_batch: int
     gpus: int
-    """Among which the batch can be shared out evenly."""
+    """GPUs among which the batch can be shared out evenly."""
     rows: tuple[PlanRow, ...]
     chosen: dict[int, dict[str, str] | None]
-    """GPU's memory in GB -> trainer settings of the first choice; None = nothing fits."""
+    """Memory of a GPU in GB -> trainer settings of the first choice; None = nothing fits."""
 
 
-def plan_stage(stage: DiffusionStage, profile: Profile, *, gpus: int, sizes_gb: Sequence[int]) -> MemoryPlan:
-    """Count a stage of a profile and see what fits GPUs of these sizes."""
-    trainer = getattr(profile, stage).trainer
-    batch = trainer.global_batch
-    memory = stage_memory(stage, profile)
+def plan_stage(
+    build: Callable[[], DiffusionStep],
+    shapes: Shapes,
+    *,
+    trainer: TrainerSettings,
+    gpus: int,
+    sizes_gb: Sequence[int],
+) -> MemoryPlan:
+    """Count a stage and see what fits GPUs of these sizes.
+
+    Args:
+        build: makes the stage's step with random weights.
+        shapes: of one sample.
+        trainer: settings of the stage's training loop.
+        gpus: GPUs that share the global batch.
+        sizes_gb: memory of a GPU; GB = 10^9 bytes.
+    """
+    batch, memory = trainer.global_batch, stage_memory(build, shapes)
     used = max(count for count in range(1, gpus + 1) if batch % count == 0)
     average = trainer.ema_decay is not None
     rows = plan_rows(memory, gpus=used, sizes_gb=sizes_gb, global_batch=batch, average=average)
@@ -113,7 +128,7 @@ def plan_stage(stage: DiffusionStage, profile: Profile, *, gpus: int, sizes_gb: 
 def plan_rows(
     memory: StageMemory, *, gpus: int, sizes_gb: Sequence[int], global_batch: int, average: bool
 ) -> tuple[PlanRow, ...]:
-    """All recipes, with and without checkpointing; `global_batch` is a multiple of `gpus`."""
+    """All options, with and without checkpointing; `global_batch` is a multiple of `gpus`."""
     rows = []
     for recipe in RECIPES:
         if recipe.shared_out and gpus == 1:
@@ -145,31 +160,33 @@ def plan_rows(
 def _fixed_gb(
     recipe: MemoryOption, memory: StageMemory, *, gpus: int, average: bool, checkpointing: bool
 ) -> tuple[float, float, float]:
-    """Weights, gradients and optimizer of one GPU; all that lasts is float32."""
+    """Weights, gradients and optimizer state on one GPU; everything that lasts is float32 (4 bytes)."""
+    # the moving average is one more float32 copy of what trains
     trained, state = memory.trained, (recipe.state + 4 * average) * memory.trained
     if recipe.shared_out:
-        # its part, and the gathered bf16 weights and their gradients until those are summed
+        # each GPU's part, and the gathered bf16 weights and their gradients until those are summed
         weights = 4 * memory.parameters / gpus + 2 * memory.parameters
         return _gb(weights), _gb(4 * trained / gpus + 2 * trained), _gb(state / gpus)
     copies = memory.activations[recipe.bf16, checkpointing].step
     if recipe.bf16:
-        copies = max(copies, 2 * trained)  # autocast holds a copy of each until the forward pass is through
+        copies = max(copies, 2 * trained)  # autocast holds a copy of each until the forward pass ends
+    # DistributedDataParallel sums gradients in buffers of their size
     buffers = 4 * trained if gpus > 1 else 0
     return _gb(4 * memory.parameters + copies), _gb(4 * trained + buffers), _gb(state)
 
 
 def _gb(count: float) -> float:
-    """Bytes in GB, up to the next MB: the table adds up, and no sample is free."""
+    """Bytes in GB, rounded up to whole MB: the table adds up, and no sample is free."""
     return math.ceil(count / MB) / (GB // MB)
 
 
 def _largest_cut(fits: float, *, share: int) -> int:
-    """The most samples at once, at most `fits`, into which a GPU's share can be cut evenly."""
+    """Largest number of samples, at most `fits`, into which a GPU's share of the batch can be cut evenly."""
     return max((size for size in range(1, share + 1) if size <= fits and share % size == 0), default=0)
 
 
 def recommended(rows: Sequence[PlanRow], size_gb: int) -> PlanRow | None:
-    """The fastest that fits: no recomputing where that can be, then by preference; None = nothing fits."""
+    """The fastest option that fits: without recomputing if possible, then by preference; None = none."""
     fitting = [row for row in rows if row.samples[size_gb]]
     return min(fitting, key=lambda row: row.recomputes, default=None)
 
@@ -180,7 +197,7 @@ def _chosen(rows: Sequence[PlanRow], size_gb: int, *, share: int) -> dict[str, s
 
 
 def lines(stage: str, plan: MemoryPlan) -> Iterator[str]:
-    """A stage's plan as a table to read."""
+    """The plan of a stage as lines of a table."""
     networks = ", ".join(f"{name} {count:,}" for name, count in plan.networks.items())
     yield f"{stage}: {networks} parameters, of which {plan.trained:,} train"
     yield f"global batch {plan.global_batch} on {plan.gpus} GPU{'s' * (plan.gpus > 1)}; GB on each of them:"
@@ -197,9 +214,9 @@ def lines(stage: str, plan: MemoryPlan) -> Iterator[str]:
             f"{'':10}{fits}"
         )
     for size, settings in plan.chosen.items():
-        told = (
+        choice = (
             "nothing fits"
             if settings is None
             else " ".join(f"{key}={value}" for key, value in settings.items())
         )
-        yield f"  {size} GB: {told}"
+        yield f"  {size} GB: {choice}"

@@ -1,4 +1,4 @@
-"""Optimizers, and their state as named tensors and numbers that a checkpoint can hold."""
+"""Optimizers, and their state as named tensors and numbers for a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from model.training.sharding import shared_like, whole
 from model.training.trainer_settings import TrainerSettings
 
 Numbers = dict[str, dict[str, Any]]
-"""Parameter's name -> what its state has besides tensors."""
+"""Name of a parameter -> entries of its state that are not tensors."""
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], settings: TrainerSettings) -> torch.optim.Optimizer:
-    """AdamW in 32 or 8 bits.
+    """Make AdamW, with state in 32 or 8 bits.
 
     Raises:
         ModuleNotFoundError: bitsandbytes is not installed.
@@ -41,15 +41,15 @@ def make_optimizer(parameters: Sequence[nn.Parameter], settings: TrainerSettings
 def optimizer_state(
     optimizer: torch.optim.Optimizer, names: Sequence[str]
 ) -> tuple[dict[str, Tensor], Numbers]:
-    """State of each parameter: tensors by "<name>/<entry>", whole and on the CPU, and numbers.
+    """Read the state of each parameter: whole CPU tensors by "<name>/<entry>", and numbers.
 
     Args:
-        optimizer: of one group of parameters.
-        names: of its parameters, in order.
+        optimizer: has one group of parameters.
+        names: names of its parameters, in order.
     """
     tensors: dict[str, Tensor] = {}
     numbers: Numbers = {}
-    # not its state_dict(), where bitsandbytes hides the 8-bit state one level deeper
+    # state_dict() would not do: bitsandbytes nests its 8-bit state one level deeper there
     for name, parameter in zip(names, optimizer.param_groups[0]["params"], strict=True):
         for entry, value in optimizer.state[parameter].items():
             if isinstance(value, Tensor):
@@ -62,7 +62,7 @@ def optimizer_state(
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, names: Sequence[str], *, tensors: Mapping[str, Tensor], numbers: Numbers
 ) -> None:
-    """Undo `optimizer_state`."""
+    """Put back what `optimizer_state` read."""
     parameters = dict(zip(names, optimizer.param_groups[0]["params"], strict=True))
     places = {name: index for index, name in enumerate(names)}
     state: dict[int, dict[str, Any]] = {}

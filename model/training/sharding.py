@@ -1,7 +1,7 @@
-"""Networks shared out over processes: torch's fully_shard on the blocks of each UNet.
+"""Networks divided among processes: torch's fully_shard on the blocks of each UNet.
 
 Every parameter stays a tensor of its own (a DTensor), so that whole tensors can be gathered and a checkpoint
-does not depend on how many processes wrote it.
+does not depend on the number of processes that wrote it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def sharded(step: nn.Module, settings: TrainerSettings) -> nn.Module:
-    """A copy of a step whose parameters are shared out; what is not in a UNet's blocks is one group.
+    """Copy a step and divide its parameters; whatever is outside a UNet's blocks forms one group.
 
-    Weights are gathered for a forward pass and stay until backward is through: the ReferenceNet's last
-    features reach the loss past the outputs of their blocks, where re-gathering would have to be triggered.
+    Weights are gathered for a forward pass and stay until the backward pass ends: the ReferenceNet's last
+    features reach the loss without passing the outputs of their blocks, which trigger gathering.
     """
     # what is summed and updated stays float32; inputs are cast by autocast alone
     policy = MixedPrecisionPolicy(
@@ -31,6 +31,7 @@ def sharded(step: nn.Module, settings: TrainerSettings) -> nn.Module:
         reduce_dtype=torch.float32,
         cast_forward_inputs=False,
     )
+    # fully_shard changes modules in place; the step that was given keeps whole weights for validation
     copied = copy.deepcopy(step)
     for network in cast(Any, copied).networks().values():
         for block in _blocks(network):
@@ -40,7 +41,7 @@ def sharded(step: nn.Module, settings: TrainerSettings) -> nn.Module:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The gathered tensor in CPU memory of its own; every process must call this."""
+    """Gather a tensor into CPU memory of its own; every process must call this."""
     held = tensor.detach()
     if isinstance(held, DTensor):
         held = held.full_tensor()
@@ -48,7 +49,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def shared_like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """This process's share of a whole tensor, where the parameter is shared out and has its shape."""
+    """This process's share of a whole tensor, if the parameter is divided and has the same shape."""
     if isinstance(parameter, DTensor) and tensor.shape == parameter.shape:
         placed = tensor.to(parameter.device)
         return distribute_tensor(placed, parameter.device_mesh, parameter.placements)

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrainerCallback(Protocol):
-    """Looks at a run; called in the main process."""
+    """Follows a run; called in the main process alone."""
 
     def on_step(self, step: int, losses: Mapping[str, float]) -> None:
         """Every log_every steps: means since the last call, by name ("loss/rgb", "learning_rate", ...)."""
@@ -42,14 +42,14 @@ class TrainerCallback(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """A run that is done; its step holds the averaged weights, or the last where there is no average."""
+    """A finished run; its step holds the averaged weights, or the last ones where there is no average."""
 
     steps: int
-    """All steps of the run."""
+    """Steps of the whole run."""
     resumed_at: int
-    """Steps that were done before this call; equal to `steps` where nothing was left to do."""
+    """Steps done before this call; equal to `steps` where nothing was left to do."""
     checkpoint: Path
-    """The last one."""
+    """The last checkpoint."""
 
 
 def train(
@@ -59,20 +59,20 @@ def train(
     order: SampleOrder,
     settings: TrainerSettings,
     folder: Path,
-    watch: TrainerCallback,
+    callback: TrainerCallback,
     facts: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Train a step's networks, from the newest checkpoint in `folder` where there is one.
 
-    Interrupted and resumed equals never interrupted, to the bit on a CPU.
+    A run that was interrupted and resumed ends with the weights of one that was not, to the bit on a CPU.
 
     Args:
         step: networks and loss; `forward(batch) -> StepLoss`, `networks()`.
-        data: samples by draw.
-        order: which sample stands where.
-        settings: of the training.
+        data: draw -> sample.
+        order: position -> draw.
+        settings: of the training loop.
         folder: for checkpoints.
-        watch: is shown losses and networks.
+        callback: gets losses and networks to show.
         facts: JSON: what else the result depends on (dataset root, seed, the stage's settings, initial
             weights). A resumed run must have the same.
 
@@ -93,11 +93,11 @@ def train(
         if found is not None:
             learner.restore(found, found.facts["numbers"])
             log.sums.update(found.facts["log"])
-        run = _Run(learner=learner, log=log, settings=settings, accelerator=accelerator, watch=watch)
+        run = _Run(learner=learner, log=log, settings=settings, accelerator=accelerator, callback=callback)
         batches = _batches(data, order, first=first, settings=settings, accelerator=accelerator)
         for number, batch in enumerate(batches, start=first + 1):
             log.add(*learner.learn(batch, number=number, order=order))
-            run.tell(number)
+            run.report(number)
             if number % settings.checkpoint_every == 0 or number == settings.steps:
                 path = run.save(number, folder=folder, facts={"recorded": recorded, "cut": cut})
         learner.finish()
@@ -106,25 +106,25 @@ def train(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """What a run does beside learning."""
+    """What a run does beside learning: report and save."""
 
     learner: Learner
     log: LossLog
     settings: TrainerSettings
     accelerator: Accelerator
-    watch: TrainerCallback
+    callback: TrainerCallback
 
-    def tell(self, number: int) -> None:
-        """Show the watch what is due after a step."""
+    def report(self, number: int) -> None:
+        """Report what is due after a step."""
         settings, main = self.settings, self.accelerator.is_main_process
         if number % settings.log_every == 0 or number == settings.steps:
             means = self.log.take() | {"learning_rate": learning_rate(settings, number)}
             if main:
-                self.watch.on_step(number, means)
+                self.callback.on_step(number, means)
         if settings.validate_every is not None and number % settings.validate_every == 0:
             with self.learner.averaged() as networks:
                 if main:
-                    self.watch.on_validation(number, networks)
+                    self.callback.on_validation(number, networks)
             self.accelerator.wait_for_everyone()
 
     def save(self, number: int, *, folder: Path, facts: Mapping[str, Any]) -> Path:
@@ -144,7 +144,10 @@ class _Run:
 
 
 def _accelerator(settings: TrainerSettings) -> Accelerator:
-    """Of this run alone: accelerate keeps one state a process, with the precision of the run before."""
+    """An accelerator for this run alone.
+
+    accelerate keeps one state for the whole process, with the precision of the run before: reset it.
+    """
     AcceleratorState._reset_state()
     accelerator = Accelerator(
         mixed_precision=settings.mixed_precision,
@@ -199,10 +202,11 @@ def _batches(
 def _recorded(
     step: nn.Module, *, order: SampleOrder, settings: TrainerSettings, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All that a resumed run must share with the run before it."""
+    """Everything that a resumed run must share with the run before it."""
     return {
         **facts,
         **settings.recorded(),
+        # the first draws stand for the whole order: they follow from root, seed, clips and mix
         "sample order": [[draw.clip, draw.seed] for draw in order.batch(0, size=8)],
         "trained parameters": _shapes(step),
         "frozen weights": _frozen_digest(step),
@@ -212,10 +216,10 @@ def _recorded(
 def _newest_of_this_run(
     folder: Path, *, recorded: Mapping[str, Any], cut: Mapping[str, int]
 ) -> Checkpoint | None:
-    """The checkpoint to go on from; None where there is none.
+    """The checkpoint to continue from; None where there is none.
 
     Raises:
-        ValueError: it is another run's; names what differs.
+        ValueError: the checkpoint belongs to another run; names what differs.
     """
     found = newest_checkpoint(folder)
     if found is None:
@@ -243,13 +247,13 @@ def _newest_of_this_run(
 
 
 def _shapes(step: nn.Module) -> str:
-    """A digest of what is trained, by name and shape."""
-    told = [f"{name} {tuple(held.shape)}" for name, held in step.named_parameters() if held.requires_grad]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    """Digest of the names and shapes of the trained parameters."""
+    shapes = [f"{name} {tuple(held.shape)}" for name, held in step.named_parameters() if held.requires_grad]
+    return hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16]
 
 
 def _frozen_digest(step: nn.Module) -> str:
-    """A digest of the weights that training reads but does not change: no checkpoint holds them."""
+    """Digest of the frozen weights: training reads them, and no checkpoint holds them."""
     digest = hashlib.sha256()
     for name, held in step.named_parameters():
         if not held.requires_grad:

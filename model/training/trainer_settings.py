@@ -10,55 +10,55 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from model.settings import Settings
 
 FREE = {"checkpoint_every", "keep", "log_every", "validate_every", "loader_workers", "gradient_checkpointing"}
-"""They change nothing that is learnt: a resumed run may have others."""
+"""Settings that change nothing that is learnt: a resumed run may have others."""
 SHARING = {"accumulation", "processes"}
-"""How a global batch is cut up: the same samples, but sums differ in their last bits."""
+"""How a global batch is divided: the samples stay the same, but sums differ in their last bits."""
 
 
 class TrainerSettings(Settings):
-    """How a step's networks are trained."""
+    """The training loop of a stage."""
 
     steps: PositiveInt
-    """Optimizer steps in all."""
+    """Number of optimizer steps."""
     global_batch: PositiveInt
-    """Samples of a step, over all processes and accumulated parts."""
+    """Samples of one step, over all processes and accumulated parts."""
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
-    """After the warm-up."""
+    """Learning rate after the warm-up."""
     warmup_steps: NonNegativeInt = 0
-    """The learning rate grows linearly over these."""
+    """Steps over which the learning rate grows linearly."""
     lr_schedule: Literal["constant", "cosine"] = "constant"
-    """After the warm-up; cosine falls to zero at the last step."""
+    """Learning rate after the warm-up: constant, or falling to zero at the last step along a cosine."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """AdamW's averages of gradient and square, each 0 <= beta < 1."""
+    """Decay of AdamW's averages of the gradient and of its square, each 0 <= beta < 1."""
     weight_decay: float = Field(default=0.01, ge=0)
-    """AdamW's, decoupled."""
+    """Decoupled weight decay of AdamW."""
     max_grad_norm: PositiveFloat | None = 1.0
-    """Gradients are scaled down to this norm; None = never."""
+    """Largest norm of the gradient, which is scaled down to it; None = no limit."""
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    """Of the weights' moving average, which is what the run ends with; None = no average."""
+    """Decay of the weights' moving average, with which the run ends; None = no average."""
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
-    """adamw_8bit keeps its averages in 8 bits and needs bitsandbytes."""
+    """Optimizer; adamw_8bit keeps its averages in 8 bits and needs bitsandbytes."""
     sharding: Literal["none", "gradients"] = "none"
-    """What the processes share out: nothing, or the optimizer's state, float32 weights and gradients, each
-    process its part (as ZeRO-2). Takes several processes."""
+    """What is divided among several processes: nothing, or optimizer state, float32 weights and gradients
+    (as ZeRO-2)."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
-    """Of the forward pass; weights stay float32. fp16 needs a GPU."""
+    """Precision of the forward pass; weights stay float32. fp16 needs a GPU."""
     gradient_checkpointing: bool = False
-    """Recompute activations in backward: about a third more time, a fraction of the memory."""
+    """Recompute activations in the backward pass: about a third more time, a fraction of the memory."""
     accumulation: PositiveInt = 1
-    """Parts that a process makes of its share of the batch, one after the other."""
+    """Parts into which a process divides its share of the batch, one after the other."""
     threads: PositiveInt = 1
-    """CPU threads of torch in a process. Sums depend on them."""
+    """CPU threads of torch in a process; sums depend on their number."""
     loader_workers: NonNegativeInt = 0
     """Processes that load samples; 0 = the training process itself."""
     checkpoint_every: PositiveInt = 1000
-    """Steps."""
+    """Steps between checkpoints."""
     keep: PositiveInt = 2
-    """Checkpoints that stay, the newest ones."""
+    """Number of newest checkpoints that stay."""
     log_every: PositiveInt = 10
-    """Steps; losses are means over them."""
+    """Steps between log entries; losses are means over them."""
     validate_every: PositiveInt | None = None
-    """Steps; None = never."""
+    """Steps between validations; None = no validation."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -73,7 +73,7 @@ class TrainerSettings(Settings):
         return self
 
     def check_batch(self, *, processes: int) -> None:
-        """Refuse a global batch that cannot be cut into equal parts.
+        """Refuse a global batch that cannot be divided into equal parts.
 
         Raises:
             ValueError: names the batch, the processes and the parts.
@@ -86,17 +86,18 @@ class TrainerSettings(Settings):
             )
 
     def recorded(self) -> dict[str, Any]:
-        """What a resumed run must have too, as JSON."""
+        """Settings that a resumed run must share, as JSON."""
         # with a constant rate a longer run is the same run, continued
         free = FREE | SHARING | ({"steps"} if self.lr_schedule == "constant" else set())
         return self.model_dump(mode="json", exclude=free)
 
 
 def learning_rate(settings: TrainerSettings, step: int) -> float:
-    """Of step 1, 2, ... settings.steps."""
+    """Learning rate of step 1, 2, ... settings.steps."""
     if step <= settings.warmup_steps:
         return settings.learning_rate * step / settings.warmup_steps
     if settings.lr_schedule == "constant":
         return settings.learning_rate
+    # half a cosine from the full rate down to nearly zero
     share = (step - settings.warmup_steps - 1) / (settings.steps - settings.warmup_steps)
     return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2

@@ -1,1 +1,1 @@
-"""The builtin head: a human head written down as anatomy, without any scanned data."""
+"""The builtin head: a human head written down as anatomical measures, without any scanned data."""

@@ -1,13 +1,12 @@
-"""Colours of the builtin head: skin, brows, lips, eyes, teeth, hair and clothes, one per vertex."""
+"""Vertex colours of the builtin head: skin, brows, lips, eyes, teeth, hair and clothes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Array, Float32
 from rendering.builtin.contours import (
     LOWER_LIP,
     MOUTH_HALF_WIDTH,
@@ -21,17 +20,16 @@ from rendering.builtin.hair import hair_amount
 from rendering.builtin.parts import EYE_SEGMENTS, BodyPart
 from rendering.builtin.relief import bump
 
-Array = NDArray[Any]
 Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadAppearance:
-    """What varies; colours are linear RGB reflectances, 0..1."""
+    """The colours of a person: linear RGB reflectances, 0..1."""
 
     skin: Color = (0.62, 0.42, 0.32)
     redness: float = 1.0
-    """Blood under lips, cheeks, nose and ears: 0 none, 1 usual, 2 strong."""
+    """Redness of cheeks, nose and ears: 0 none, 1 usual, 2 strong."""
     lips: Color = (0.52, 0.24, 0.22)
     hair: Color = (0.07, 0.045, 0.03)
     iris: Color = (0.16, 0.10, 0.06)
@@ -45,9 +43,10 @@ class HeadAppearance:
     unevenness: float = 0.03
     """Relative standard deviation of the skin's mottling."""
     seed: int = 0
-    """Of mottling and freckles."""
+    """Seed of mottling, freckles and single hairs."""
 
 
+# Palettes from which random_appearance() draws.
 SKINS: tuple[Color, ...] = (
     (0.72, 0.52, 0.43),
     (0.64, 0.44, 0.34),
@@ -81,7 +80,7 @@ CLOTHES: tuple[Color, ...] = (
 
 
 def random_appearance(seed: int) -> HeadAppearance:
-    """A plausible person's colours; the same seed gives the same."""
+    """Plausible colours of a person; the same seed gives the same colours."""
     random = np.random.default_rng(seed)
     tone = random.uniform(0, len(SKINS) - 1)
     low = int(tone)
@@ -90,6 +89,7 @@ def random_appearance(seed: int) -> HeadAppearance:
         (1 - share) * a + share * b
         for a, b in zip(SKINS[low], SKINS[min(low + 1, len(SKINS) - 1)], strict=True)
     )
+    # Dark skin goes with dark hair and brown eyes; it shows less redness and no freckles.
     dark = tone > 2.5
     hair = HAIRS[int(random.integers(2 if dark else len(HAIRS)))]
     iris = IRISES[int(random.choice([0, 4]) if dark else random.integers(len(IRISES)))]
@@ -109,10 +109,15 @@ def random_appearance(seed: int) -> HeadAppearance:
     )
 
 
-def vertex_colors(
-    appearance: HeadAppearance, *, sites: Array, parts: Array, detail: Array
-) -> NDArray[np.float32]:
-    """Linear RGB of every vertex: (V, 3), 0..1."""
+def vertex_colors(appearance: HeadAppearance, *, sites: Array, parts: Array, detail: Array) -> Float32:
+    """Linear RGB 0..1 of every vertex, (V, 3).
+
+    Args:
+        appearance: the person's colours.
+        sites: anatomical place of each vertex, design space, (V, 3) mm.
+        parts: BodyPart of each vertex, (V,).
+        detail: what colours need beyond the site, (V,); see Piece.detail.
+    """
     colors = _skin(appearance, sites, parts)
     hairy = np.where(parts == BodyPart.SKIN, hair_amount(sites), 0.0)
     random = np.random.default_rng(appearance.seed + 1)
@@ -139,14 +144,17 @@ def _skin(appearance: HeadAppearance, sites: Array, parts: Array) -> Array:
     skin = np.array(appearance.skin)
     mottle = _mottling(random, sites)
     colors = skin * (1.0 + appearance.unevenness * mottle[:, None])
+    # Blood shows on cheeks, nose, chin and ears.
     blush = (
         0.5 * bump(x, y, at=(42, -30), size=(20, 16))
         + 0.6 * bump(x, y, at=(0, -38), size=(15, 12))
         + 0.25 * bump(x, y, at=(0, -104), size=(16, 12))
     ) * front + 0.5 * (parts == BodyPart.EAR)
     colors = _mixed(colors, skin * [1.06, 0.72, 0.70], np.clip(blush * appearance.redness, 0, 1) * 0.7)
+    # Eye sockets are darker: below the eyes and under the brows.
     shade = 0.45 * bump(x, y, at=(24, -9), size=(11, 5)) + 0.35 * bump(x, y, at=(30, 9), size=(16, 5))
     colors = _mixed(colors, skin * [0.70, 0.62, 0.62], shade * front)
+    # Stubble grows below the nose, not on the lips and not on the upper cheeks.
     beard = (
         _smooth_step((-46.0 - y) / 14.0)
         * (1 - bump(x, y, at=(0, -69), size=(27, 11), power=4))
@@ -154,6 +162,7 @@ def _skin(appearance: HeadAppearance, sites: Array, parts: Array) -> Array:
     )
     beard = beard * _smooth_step((y + 132.0) / 12.0) * (1 - 0.8 * bump(x, y, at=(44, -48), size=(16, 18)))
     colors = _mixed(colors, 0.6 * np.array(appearance.hair) + 0.25 * skin, 0.75 * appearance.stubble * beard)
+    # Freckles are single darker vertices around nose and cheeks.
     freckled = (random.random(len(sites)) < 0.22) * bump(x, y, at=(24, -24), size=(34, 22)) * front
     colors = _mixed(colors, skin * [0.62, 0.48, 0.40], freckled * appearance.freckles)
     colors = _mixed(colors, appearance.lips, _lip_amount(x, y) * front)
@@ -166,6 +175,7 @@ def _skin(appearance: HeadAppearance, sites: Array, parts: Array) -> Array:
     colors = _mixed(colors, skin * 0.12, 0.9 * nostril)
     colors = _mixed(colors, appearance.hair, appearance.brow_density * _brow_amount(x, y, random) * front)
     ring = eye_contour(40)
+    # Lashes darken the skin along the opening, the upper ones more.
     lash = np.exp(-((distance_to(np.stack([x, y], axis=1), ring) / 1.1) ** 2)) * front
     lash = lash * np.where(y > -1.2, 0.85, 0.45)
     return _mixed(colors, np.array(appearance.hair) * 0.5 + 0.01, lash)
@@ -177,7 +187,7 @@ def _smooth_step(value: Array) -> Array:
 
 
 def _mottling(random: np.random.Generator, sites: Array) -> Array:
-    """Unit-variance noise of a few wave lengths: sums of random plane waves, smooth over the surface."""
+    """Smooth noise over the surface: random plane waves of three wave lengths, about unit variance."""
     total = np.zeros(len(sites))
     for wave_mm, weight in ((60.0, 0.6), (25.0, 0.6), (9.0, 0.45)):
         directions = random.standard_normal((12, 3))
@@ -221,7 +231,7 @@ def _paint_insides(colors: Array, parts: Array, detail: Array) -> None:
 
 
 def _eye_colors(appearance: HeadAppearance, polar_deg: Array) -> Array:
-    """Pupil, iris, sclera by the polar angle; shaded under the upper lid, with a small catch light."""
+    """Pupil, iris and sclera by the polar angle, shaded under the upper lid, with a small catch light."""
     iris = np.array(appearance.iris)
     knots = (0.0, 9.3, 10.3, 16.0, 25.0, 28.4, 30.0, 40.0, 90.0)
     sclera, vein = np.array([0.66, 0.62, 0.59]), np.array([0.55, 0.40, 0.37])

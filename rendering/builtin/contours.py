@@ -1,13 +1,10 @@
-"""The outlines of eyes and lips on the front of the face, in mm (design space, see skull.py)."""
+"""The outlines of eyes and lips on the front of the face, in mm of design space (skull.py)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from rendering.arrays import Array
 
 EYE_X = 31.5
 EYE_RADIUS = 12.0
@@ -25,8 +22,11 @@ LOWER_LIP = 9.6
 
 
 def eye_contour(count: int) -> Array:
-    """The opening of the left eye, counter-clockwise from the inner corner: (2 count, 2)."""
+    """The opening of the left eye, counter-clockwise from its inner corner: (2 count, 2) mm."""
+    # Cosine spacing: points are densest at the corners, where the contour turns most.
     share = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, count, endpoint=False))
+    # The inner exponents shift the extreme points: the upper lid's outwards, the lower lid's a little
+    # inwards.
     lower = _eye_line(share) - np.stack(
         [np.zeros(count), LOWER_LID_DROP * np.sin(np.pi * share**0.95) ** 0.9], 1
     )
@@ -42,23 +42,23 @@ def _eye_line(share: Array) -> Array:
 
 
 def mouth_line(x: Array) -> Array:
-    """Height of the line between the lips: (P,) -> (P,)."""
+    """Height of the line between the lips at x: (P,) mm -> (P,) mm."""
     return np.asarray(MOUTH_Y + 0.7 * np.exp(-((x / 9.0) ** 2)) - 0.9 * np.exp(-((x / 3.5) ** 2)))
 
 
 def lip_share(x: Array) -> Array:
-    """1 in the middle of the mouth, 0 at its corners and beyond: (P,) -> (P,)."""
+    """How far x is inside the mouth, 1 in its middle, 0 at its corners and beyond: (P,) mm -> (P,)."""
     return np.clip(1 - (np.abs(x) / MOUTH_HALF_WIDTH) ** 2, 0.0, 1.0)
 
 
 def upper_lip_border(x: Array) -> Array:
-    """Height of the red of the upper lip, with its bow: (P,) -> (P,)."""
+    """Height of the upper edge of the upper lip with Cupid's bow, at x: (P,) mm -> (P,) mm."""
     bow = -1.5 * np.exp(-((x / 3.2) ** 2)) + 0.5 * np.exp(-(((np.abs(x) - 6.0) / 3.5) ** 2))
     return np.asarray(mouth_line(x) + lip_share(x) ** 0.85 * (UPPER_LIP + bow))
 
 
 def lower_lip_border(x: Array) -> Array:
-    """Height of the lower edge of the red: (P,) -> (P,)."""
+    """Height of the lower edge of the lower lip at x: (P,) mm -> (P,) mm."""
     return np.asarray(mouth_line(x) - lip_share(x) ** 0.7 * LOWER_LIP)
 
 

@@ -1,13 +1,16 @@
-"""25 named expressions of the builtin head, left and right separately; full strength, design space, mm."""
+"""25 named expressions of the builtin head as displacements of its vertices, in mm of design space.
+
+Left and right move separately. A displacement is a product of smooth regions and a direction, so that it can
+be read as anatomy: which part of the face moves where.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Array
 from rendering.builtin.contours import (
     EYE_CENTER_Z,
     EYE_RADIUS,
@@ -21,9 +24,8 @@ from rendering.builtin.contours import (
 from rendering.builtin.parts import BodyPart
 from rendering.builtin.relief import LID_THICKNESS, bump
 
-Array = NDArray[Any]
 Move = Callable[[Array, Array], Array]
-"""(sites (V, 3), parts (V,)) -> displacement (V, 3), all in mm."""
+"""A function of sites (V, 3) mm and parts (V,) that gives displacements, (V, 3) mm."""
 
 
 def _smooth(value: Array) -> Array:
@@ -36,12 +38,12 @@ def _vector(weight: Array, move: tuple[float, float, float]) -> Array:
 
 
 def _on_side(x: Array, side: int) -> Array:
-    """1 on the side, 0 on the other, soft over the middle of the face."""
+    """1 on one side of the face (1 = left, -1 = right), 0 on the other, soft over the middle."""
     return _smooth(0.5 + side * x / 16.0)
 
 
 def below_mouth(sites: Array, parts: Array) -> Array:
-    """How much a vertex belongs to the lower jaw, 0..1: 1 at lower lip and chin, 1/2 at the corners."""
+    """How far a vertex belongs to the lower jaw: 1 at lower lip and chin, 1/2 at the mouth's corners."""
     x, y, z = np.abs(sites[:, 0]), sites[:, 1], sites[:, 2]
     line = mouth_line(np.minimum(x, MOUTH_HALF_WIDTH))
     reach = 16.0 + 0.9 * np.maximum(x - 15.0, 0.0)
@@ -57,6 +59,7 @@ def below_mouth(sites: Array, parts: Array) -> Array:
 
 def _jaw_open(sites: Array, parts: Array) -> Array:
     weight = below_mouth(sites, parts)
+    # Linearised rotation about the jaw joint: down in front of it, and less far back below it.
     turn = 0.34
     down = -turn * np.maximum(sites[:, 2], 0.0)
     back = 0.45 * turn * (sites[:, 1] + 8.0)
@@ -72,12 +75,12 @@ def _jaw_forward(sites: Array, parts: Array) -> Array:
 
 
 def _soft(parts: Array) -> Array:
-    """1 where skin, lids and mouth lining can move, 0 on eyeballs, teeth, ears and shoulders."""
+    """1 on skin, lids and mouth lining, which can move; 0 on eyeballs, teeth, ears and shoulders."""
     return np.isin(parts, (BodyPart.SKIN, BodyPart.LID_RIM, BodyPart.MOUTH_LINING)).astype(float)
 
 
 def _region(sites: Array, parts: Array, at: tuple[float, float], size: tuple[float, float]) -> Array:
-    """A bump on both sides of the soft face."""
+    """Weight of a region around a place, the same on both sides of the face: (V,)."""
     front = _smooth((sites[:, 2] - 10.0) / 30.0)
     return _soft(parts) * front * bump(np.abs(sites[:, 0]), sites[:, 1], at=at, size=size)
 
@@ -86,6 +89,7 @@ def _pucker(sites: Array, parts: Array) -> Array:
     weight = _region(sites, parts, (0, -69), (30, 17))
     x, y = sites[:, 0], sites[:, 1]
     line = mouth_line(np.minimum(np.abs(x), MOUTH_HALF_WIDTH))
+    # Lips that pucker get thicker.
     thicker = 0.16 * (y - line) * weight
     return np.stack([-0.42 * x * weight, thicker, 8.0 * weight], axis=1)
 
@@ -157,12 +161,13 @@ def _blink(side: int) -> Move:
         soft = _soft(parts) * (sites[:, 2] > 30) * (x > 0)
         low = np.interp(x, lower[:, 0], lower[:, 1])
         high = np.interp(x, upper[:, 0], upper[:, 1])
+        # The lids meet near the lower one: the upper lid does most of a blink.
         closed = low + 0.18 * (high - low)
         within = _smooth((x - 12.0) / 5.0) * _smooth((52.0 - x) / 6.0)
         above = _smooth((13.0 - (y - high)) / 13.0) * (y > (low + high) / 2)
         beneath = _smooth((8.0 - (low - y)) / 8.0) * (y <= (low + high) / 2)
         down = soft * within * ((closed - high) * above + (closed - low) * beneath)
-        # Over the ball, not through it; the fold above the lid is not on the ball.
+        # The lid rolls over the eyeball instead of through it; the fold above it is not on the ball.
         rolled = np.clip(_lid_depth(x, y + down) - _lid_depth(x, y), 0.0, 1.0)
         forward = soft * within * above**2 * rolled
         return np.stack([np.zeros_like(down), down, forward], axis=1)
@@ -238,4 +243,4 @@ EXPRESSIONS: dict[str, Move] = {
     "cheek_raise_right": _cheek_raise(-1),
     "cheeks_puff": _cheeks_puff,
 }
-"""Name -> displacement at full strength."""
+"""Displacement of each expression at full strength."""

@@ -1,61 +1,63 @@
-"""The builtin head: generated from anatomy, with 50 named identities, 25 named expressions and colours.
+"""The builtin head: a face model generated from written-down anatomy instead of scans.
 
-The geometry is written down in rendering/builtin (design space: millimetres, y up) and turned here into
-the native face model. Nothing is read or sampled, so it is the same everywhere.
+It has 50 named identity modes, 25 named expressions and colours. The other modules of this folder describe
+it in design space (skull.py); here it becomes the native face model. Nothing is read from a file and nothing
+is random, so that it is the same everywhere.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Array, Float32, Int32
 from rendering.builtin.appearance import HeadAppearance, random_appearance, vertex_colors
 from rendering.builtin.expressions import EXPRESSIONS
 from rendering.builtin.hair import add_hair, hair_amount
 from rendering.builtin.identity import IDENTITY, displacement
 from rendering.builtin.parts import BodyPart, Piece, pieces
-from rendering.face_model import LANDMARKS, FaceModel, Float32
+from rendering.face_model import LANDMARKS, FaceModel
 
 IDENTITY_NAMES = tuple(IDENTITY)
 EXPRESSION_NAMES = tuple(EXPRESSIONS)
 FULL_EXPRESSION = 2.5
-"""The coefficient of a full expression: a wide open mouth, a closed eye."""
+"""Coefficient of a full expression, such as a wide open mouth or a closed eye."""
 TO_MODEL = np.array([1.0, -1.0, -1.0]) / 1000.0
 """Design space (mm, y up, z forward) -> model axes (m, y down, z backward): a half turn about x."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltinHead:
-    """The face model and what it looks like."""
+    """The face model and the data of its colours."""
 
     face_model: FaceModel
-    """Landmarks are not embedded (-1): build-face-model finds them on renders."""
+    """The face model without landmarks (-1): build-face-model finds them on renders."""
     albedo: Float32
-    """(V, 3) linear RGB reflectance 0..1 of the default appearance."""
+    """Linear RGB reflectance 0..1 of the default appearance, (V, 3)."""
     parts: NDArray[np.int8]
-    """(V,) what each vertex is: rendering.builtin.parts.BodyPart."""
-    sites: NDArray[Any]
-    """(V, 3) mm, design space: where each vertex is anatomically."""
-    detail: NDArray[Any]
-    """(V,) what colours need beyond the site; see Piece.detail."""
+    """rendering.builtin.parts.BodyPart of each vertex, (V,)."""
+    sites: Array
+    """Anatomical place of each vertex, design space, (V, 3) mm; see Piece.sites."""
+    detail: Array
+    """What colours need beyond the site, (V,); see Piece.detail."""
 
     def colors(self, appearance: HeadAppearance) -> Float32:
-        """Vertex colours of another appearance: (V, 3) linear RGB 0..1."""
+        """Vertex colours of an appearance: linear RGB 0..1, (V, 3)."""
         return vertex_colors(appearance, sites=self.sites, parts=self.parts, detail=self.detail)
 
     def random_colors(self, seed: int) -> Float32:
-        """Vertex colours of a random person; the same seed gives the same."""
+        """Vertex colours of a random person: linear RGB 0..1, (V, 3); equal seeds give equal colours."""
         return self.colors(random_appearance(seed))
 
 
 @cache
 def builtin_head() -> BuiltinHead:
-    """Generate the head (about a second; kept for the process)."""
+    """Generate the head, which takes about a second; it is kept for the rest of the process."""
     _, parts_list = pieces()
+    # Pieces are numbered one after the other, the skin first.
     starts = np.cumsum([0, *(len(piece.points) for piece in parts_list)])
     points = np.concatenate([add_hair(p.points) if p.part is BodyPart.SKIN else p.points for p in parts_list])
     sites = np.concatenate([piece.sites for piece in parts_list])
@@ -83,12 +85,12 @@ def builtin_head() -> BuiltinHead:
     return BuiltinHead(face_model=face_model, albedo=albedo, parts=parts, sites=sites, detail=detail)
 
 
-def _model_space(design: NDArray[Any]) -> Float32:
+def _model_space(design: Array) -> Float32:
     return np.asarray(design * TO_MODEL, np.float32)
 
 
-def _skin_triangles(skin: Piece, triangles: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Bare skin of the front of the face, above the jaw line."""
+def _skin_triangles(skin: Piece, triangles: Int32) -> Int32:
+    """Ids of the triangles of bare skin on the front of the face, above the jaw line."""
     own = triangles[: len(skin.triangles)]
     centers = skin.points[own].mean(axis=1)
     bare = hair_amount(centers) < 0.3

@@ -1,16 +1,13 @@
-"""50 named anatomical variations of the builtin head, one standard deviation each; design space, mm."""
+"""50 named anatomical variations of the builtin head, one standard deviation each, in mm of design space."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Array
 from rendering.builtin.parts import BodyPart
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +15,25 @@ class Swell:
     """A smooth local displacement: exp(-(distance / size)^2) x move."""
 
     at: tuple[float, float, float]
-    """Centre on the left side (x >= 0), mm."""
+    """Centre on the left side (x >= 0), mm; the right side mirrors it."""
     size: tuple[float, float, float]
+    """Distance at which the displacement has fallen to 1 / e, along each axis, mm."""
     move: tuple[float, float, float]
-    """mm at the centre; x is outwards, away from the middle of the face."""
+    """Displacement of the centre, mm; positive x is outwards, away from the middle of the face."""
     one_sided: bool = False
-    """Only the left side: an asymmetry."""
+    """True = the right side does not mirror it: an asymmetry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A scaling about a point that fades in with height: coordinates x (1 + scale)."""
+    """A scaling about a point, limited in height: distances from the point times (1 + scale)."""
 
     scale: tuple[float, float, float]
     about: tuple[float, float, float] = (0.0, -10.0, 0.0)
     above: float = -1000.0
-    """Only above this height, mm (fades over 40 mm)."""
+    """The scaling fades in over 40 mm above this height, mm."""
     below: float = 1000.0
-    """Only below this height, mm (fades over 40 mm)."""
+    """The scaling fades in over 40 mm below this height, mm."""
 
 
 WIDE = 400.0
@@ -99,11 +97,11 @@ IDENTITY: dict[str, tuple[Swell | Stretch, ...]] = {
     ),
     "ear_size": (Swell((75, -20, -8), (14, 40, 30), (2.5, 0, -1.0)),),
 }
-"""Name -> what it moves. Positive is more: wider, higher (up), further forward, fuller."""
+"""Movements of each variation. Positive is more: wider, higher, further forward, fuller."""
 
 
 def displacement(moves: tuple[Swell | Stretch, ...], sites: Array, parts: Array) -> Array:
-    """One variation: sites (V, 3) mm, parts (V,) -> (V, 3) mm; shoulders stay."""
+    """Displacements of one variation: sites (V, 3) mm, parts (V,) -> (V, 3) mm; shoulders do not move."""
     total = np.zeros_like(sites)
     for move in moves:
         total += _stretched(move, sites) if isinstance(move, Stretch) else _swollen(move, sites)
@@ -118,9 +116,10 @@ def _swollen(swell: Swell, sites: Array) -> Array:
         offsets = (sites - np.array(swell.at) * [side, 1, 1]) / np.array(swell.size)
         weight = np.exp(-(offsets**2).sum(axis=1))
         total += weight[:, None] * np.array(swell.move) * [side, 1, 1]
+    # Both sides share a centre on the plane of symmetry, which would move it twice.
     if swell.at[0] == 0.0 and not swell.one_sided:
         total /= 2.0
-    # Outwards is to both sides: nothing leaves the plane of symmetry.
+    # Outwards means opposite ways on the two sides: points on the plane of symmetry stay on it.
     if swell.move[0] and not swell.one_sided:
         total[:, 0] *= np.tanh(np.abs(x) / 4.0)
     return total
@@ -128,6 +127,7 @@ def _swollen(swell: Swell, sites: Array) -> Array:
 
 def _stretched(stretch: Stretch, sites: Array) -> Array:
     height = sites[:, 1]
+    # Linear fades over 40 mm keep the surface continuous.
     rising = np.clip((height - stretch.above) / 40.0, 0.0, 1.0)
     falling = np.clip((stretch.below - height) / 40.0, 0.0, 1.0)
     # The neck ends in the shoulders, which do not move.

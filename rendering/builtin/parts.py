@@ -1,14 +1,13 @@
-"""What is not skin: eyeballs, teeth, the inside of mouth and lids, ears, shoulders."""
+"""Parts of the builtin head besides its skin: eyeballs, teeth, inside of mouth and lids, ears, shoulders."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Array, Int32
 from rendering.builtin.contours import (
     EYE_CENTER_Z,
     EYE_RADIUS,
@@ -18,9 +17,6 @@ from rendering.builtin.contours import (
     mouth_line,
 )
 from rendering.builtin.mesh import BuiltinSkin, skin_mesh
-
-Array = NDArray[Any]
-Ids = NDArray[np.int32]
 
 
 class BodyPart(IntEnum):
@@ -46,11 +42,11 @@ class Piece:
     points: Array
     """(V, 3) mm."""
     sites: Array
-    """(V, 3) mm: where anatomy finds the vertex; what moves the site moves the vertex."""
-    triangles: Ids
+    """(V, 3) mm: place of the vertex for anatomy; a vertex moves as its site does, a whole eyeball as one."""
+    triangles: Int32
     """(F, 3), local ids."""
     detail: Array
-    """(V,) what colours need: polar angle of an eyeball, column of a tooth, depth into the mouth, ..."""
+    """(V,), what colours need: polar angle on an eyeball, gap between teeth, depth into the mouth, ..."""
 
 
 # Polar angles of an eyeball's rings: pupil to 9.5, iris to 28.5 degrees.
@@ -66,7 +62,7 @@ EAR_RINGS = (
 
 
 def pieces() -> tuple[BuiltinSkin, list[Piece]]:
-    """The skin mesh, and all pieces with the skin first."""
+    """The skin mesh, and all pieces of the head with the skin first."""
     skin = skin_mesh()
     lids = [_lid_rim(skin, ring, side) for ring, side in ((skin.right_lids, -1), (skin.left_lids, 1))]
     return skin, [
@@ -89,8 +85,8 @@ def pieces() -> tuple[BuiltinSkin, list[Piece]]:
     ]
 
 
-def loft(rings: Array, *, closed: bool) -> Ids:
-    """Triangles between consecutive rings (R, S): (F, 3); ids count row by row."""
+def loft(rings: Array, *, closed: bool) -> Int32:
+    """Triangles between consecutive rings of points (R, S, ...): (F, 3); ids count ring by ring."""
     rows, samples = rings.shape[:2]
     ids = np.arange(rows * samples, dtype=np.int32).reshape(rows, samples)
     following = np.roll(ids, -1, axis=1)
@@ -101,7 +97,7 @@ def loft(rings: Array, *, closed: bool) -> Ids:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def _lid_rim(skin: BuiltinSkin, ring: Ids, side: int) -> Piece:
+def _lid_rim(skin: BuiltinSkin, ring: Int32, side: int) -> Piece:
     edge = skin.points[ring]
     center = np.array([side * EYE_X, 0.0, EYE_CENTER_Z])
     away = edge - center
@@ -169,7 +165,7 @@ def _eyeball(part: BodyPart, side: int) -> Piece:
 
 
 def _teeth(part: BodyPart) -> Piece:
-    """An arch of four rows: gum, neck, middle, edge."""
+    """An arch of teeth in four rows: gum, neck, middle, edge."""
     upper = part is BodyPart.UPPER_TEETH
     angle = np.linspace(-1.25, 1.25, TOOTH_COLUMNS + 1)
     columns = np.arange(TOOTH_COLUMNS + 1)
@@ -198,11 +194,11 @@ def _teeth(part: BodyPart) -> Piece:
 
 
 def _ear(side: int) -> Piece:
-    """A shell: root, back of the rim, rim, groove, inner ridge, hollow."""
+    """The shell of an ear in rings: root, back of the rim, rim, groove, inner ridge, hollow."""
     around = np.linspace(0, 2 * np.pi, EAR_SEGMENTS, endpoint=False)
     size, out = (np.array(values)[:, None] for values in zip(*EAR_RINGS, strict=True))
     up, forward = np.sin(around), np.cos(around)
-    # Wider above than below; the axis leans back; the hollow lies in front of the middle.
+    # An ear is wider above than below, its axis leans back, and its hollow lies in front of the middle.
     height = size * 30.0 * up
     depth = size * (15.5 + 4.0 * up) * forward - 0.16 * height + 3.0 * (1 - size)
     # The rim stands off behind and runs into the cheek in front; the lobe hangs close.

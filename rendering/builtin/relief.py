@@ -1,13 +1,11 @@
-"""What lies on the skull: nose, sockets and lids, cheeks, lips, chin; a height in z over (x, y)."""
+"""The face on the builtin skull: nose, sockets, lids, cheeks, lips and chin, as heights in z over (x, y)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from rendering.arrays import Array
 from rendering.builtin.contours import (
     EYE_CENTER_Z,
     EYE_RADIUS,
@@ -21,8 +19,6 @@ from rendering.builtin.contours import (
     upper_lip_border,
 )
 
-Array = NDArray[Any]
-
 LID_THICKNESS = 1.1
 # Nose: height over the face and half width along the ridge, from the throat of the upper lip upwards.
 NOSE_Y = (-56, -52, -49, -46.5, -44, -41, -38, -34, -28, -20, -10, -4, 3, 10, 18)
@@ -33,14 +29,15 @@ NOSE_WIDTH = (9, 9, 7.5, 8.5, 9.5, 10.5, 10.8, 10.3, 9.3, 8.6, 8.0, 7.6, 7.6, 9,
 def bump(
     x: Array, y: Array, *, at: tuple[float, float], size: tuple[float, float], power: float = 2.0
 ) -> Array:
-    """exp(-distance^power), 1 at the centre."""
+    """exp(-distance^power) from a centre, in units of `size`: 1 at the centre; power 2 is a Gaussian."""
     squared = ((x - at[0]) / size[0]) ** 2 + ((y - at[1]) / size[1]) ** 2
     return np.asarray(np.exp(-(squared ** (power / 2))))
 
 
 def add_relief(points: Array) -> Array:
-    """Points of the skull with the face on it: (P, 3) mm -> (P, 3) mm."""
+    """Points of the skull raised by the face: (P, 3) mm -> (P, 3) mm."""
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
+    # The face fades out towards the sides of the head.
     front = np.clip((z - 12.0) / 25.0, 0.0, 1.0)
     raised = z + front * (_bones(x, y) + _nose(x, y) + _mouth(x, y))
     raised = np.where(z > 20, _eyes(x, y, raised), raised)
@@ -70,7 +67,7 @@ def _nose(x: Array, y: Array) -> Array:
     wings = 9.5 * bump(x, y, at=(12.8, -41.0), size=(5.2, 5.6), power=3.0)
     flare = 3.0 * bump(x, y, at=(14, -38), size=(6, 8))
     nostrils = -5.0 * bump(x, y, at=(6.6, -45.8), size=(3.4, 2.2), power=3.0)
-    # A smooth maximum: the wing grows out of the ridge's foot.
+    # log-sum-exp is a smooth maximum: the wing grows out of the ridge's foot without an edge.
     blended = np.logaddexp(ridge / 2.0, (wings + flare) / 2.0) * 2.0 - 2.0 * np.log(2.0)
     return np.asarray(blended + nostrils)
 
@@ -97,7 +94,8 @@ def _mouth(x: Array, y: Array) -> Array:
 
 
 def _eyes(x: Array, y: Array, z: Array) -> Array:
-    """Lids wrap the eyeball; a crease above the upper one, a faint one below."""
+    """Height with lids around the eyeball, a crease above the upper lid and a faint one below the lower."""
+    # A lid lies on a ball one lid thicker than the eyeball, stretched sideways and extended beyond its rim.
     radius = EYE_RADIUS + LID_THICKNESS
     off = ((x - EYE_X) / 1.12) ** 2 + y**2
     ball = EYE_CENTER_Z + np.sqrt(np.maximum(radius**2 - off, 0.0)) - np.maximum(off - radius**2, 0.0) * 0.12

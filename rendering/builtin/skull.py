@@ -1,21 +1,18 @@
-"""The head's large form: a table of radii that a hand could have measured, splined.
+"""The large form of the builtin head: splines through a table of radii, as one could measure them by hand.
 
-Design space of this package: millimetres, +x the subject's left, +y UP, +z out of the face; y = 0 at
-the pupils, z = 0 in the plane of the ears. builtin_head turns the result into model axes and metres.
+All of this folder works in design space: millimetres, +x the subject's left, +y UP, +z out of the face;
+y = 0 at the pupils, z = 0 in the plane of the ears. head.py turns the result into model axes and metres.
 A surface point has two parameters: the angle theta around the vertical axis (0 = front) and the row t.
-Rows are level on the face (t = y); towards the neck they bend up from chin to ear, as a jaw line does.
+Rows are level on the face (t = y); towards the neck they rise from chin to ear, as a jaw line does.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator, RectBivariateSpline
 from scipy.ndimage import gaussian_filter1d
 
-Array = NDArray[Any]
+from rendering.arrays import Array
 
 ANGLES_DEG = (0, 15, 30, 45, 60, 75, 90, 120, 150, 180)
 # Row t -> radius in mm at each angle.
@@ -58,14 +55,14 @@ HEIGHTS: dict[int, tuple[float, ...]] = {
     -205: (-195, -195, -195, -195, -195, -195, -195, -195, -195, -195),
 }
 TOP_MM = 112.0
+"""Height of the crown."""
 BOTTOM_ROW = -205.0
-
-
 ROWS = 106
+"""Rows that the table is resampled to before the splines are made."""
 
 
 class Skull:
-    """The splined table: maps parameters (theta rad, row mm) to points, and front points back."""
+    """The splined table: maps parameters (theta rad, row mm) to points, and points of the front back."""
 
     def __init__(self) -> None:
         table_rows = np.array(sorted(RADII), float)
@@ -80,13 +77,16 @@ class Skull:
         self._height = _surface(table_rows, heights, rows)
 
     def points(self, theta: Array, row: Array) -> Array:
-        """(P,) rad, (P,) mm -> (P, 3) mm."""
+        """Surface points of parameters: theta (P,) rad, row (P,) mm -> (P, 3) mm."""
         radius = np.sqrt(np.maximum(self._square.ev(row, np.abs(theta)), 0.0))
         height = self._height.ev(row, np.abs(theta))
         return np.stack([radius * np.sin(theta), height, radius * np.cos(theta)], axis=1)
 
     def parameters(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """The front point over each (x, y) mm: (P,), (P,) -> theta (P,) rad, row (P,) mm."""
+        """Parameters of the front point over each (x, y): (P,), (P,) mm -> theta (P,) rad, row (P,) mm.
+
+        Thirty steps of a quasi-Newton iteration: sideways errors turn theta, errors in height move the row.
+        """
         theta, row = x / 90.0, y.astype(float)
         for _ in range(30):
             point = self.points(theta, row)
@@ -96,7 +96,10 @@ class Skull:
 
 
 def _surface(table_rows: Array, table: Array, rows: Array) -> RectBivariateSpline:
-    """Rows by a monotone spline (no overshoot at the chin), angles by a cubic one, mirrored at both ends."""
+    """Spline surface of a table: rows by a monotone spline (no overshoot at the chin), angles by a cubic one.
+
+    Angles are mirrored at front and back, so that the surface is smooth there.
+    """
     fine = gaussian_filter1d(PchipInterpolator(table_rows, table)(rows), 1.2, axis=0, mode="nearest")
     fine[[0, -1]] = table[[0, -1]]
     angles = np.radians(ANGLES_DEG)

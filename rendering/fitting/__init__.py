@@ -1,1 +1,1 @@
-"""Fitting a face model to a clip: whole-clip robust Gauss-Newton on landmarks, then on image brightness."""
+"""Fitting a face model to a clip: robust Gauss-Newton over all frames, on landmarks and then brightness."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from rendering.arrays import Float32, Float64
 from rendering.compiled import compiled
-from rendering.fitting.parameters import Float32, Float64
 
 
 @compiled
@@ -16,20 +16,21 @@ def fill_line(
     """Fill a row of the Jacobian: expression, rotation vector, position, identity, log focal.
 
     Args:
-        line: the row, (D + 1,); its last entry, the residual, becomes 0.
+        line: the row, (D + 1,); its last entry, which the residual goes into, becomes 0.
         slope: d residual / d(camera-space point), for a residual of the projected point.
         turned: R x, the head-space point rotated, (3,) m.
         rotation: R, (3, 3).
         spin: R J with J the right Jacobian: d(R x) / d vector_j = spin_j x (R x).
-        origin: of the head in camera space, (3,) m.
-        lines: how the head-space point moves, MovingPoints.lines of it: (3, D + 1).
-        expression: E.
+        origin: origin of the head in camera space, (3,) m.
+        lines: MovingPoints.lines of the point: how its modes move it, (3, D + 1).
+        expression: number of expression modes, E.
     """
     dx, dy, dz = slope
     a = np.float32(dx * rotation[0, 0] + dy * rotation[1, 0] + dz * rotation[2, 0])
     b = np.float32(dx * rotation[0, 1] + dy * rotation[1, 1] + dz * rotation[2, 1])
     c = np.float32(dx * rotation[0, 2] + dy * rotation[1, 2] + dz * rotation[2, 2])
-    # one loop over all columns, the pose's too: it fills vector registers
+    # (a, b, c) = R' slope is the derivative by the head-space point. One loop runs over all columns, although
+    # the pose's are overwritten below: without a gap the compiler vectorises it.
     for column in range(line.shape[0]):
         line[column] = a * lines[0, column] + b * lines[1, column] + c * lines[2, column]
     for axis in range(3):
@@ -38,9 +39,9 @@ def fill_line(
             + dy * (spin[2, axis] * turned[0] - spin[0, axis] * turned[2])
             + dz * (spin[0, axis] * turned[1] - spin[1, axis] * turned[0])
         )
-    # position is x/z, y/z, log z
+    # Position is (x/z, y/z, log z): scaling log z moves the whole origin along its ray.
     line[expression + 3] = dx * origin[2]
     line[expression + 4] = dy * origin[2]
     line[expression + 5] = dx * origin[0] + dy * origin[1] + dz * origin[2]
-    # pixels grow with the focal length as they do with x and y
+    # A pixel grows with the focal length as it does with x and y: d / d(log focal) = x dx + y dy.
     line[line.shape[0] - 2] = dx * (turned[0] + origin[0]) + dy * (turned[1] + origin[1])

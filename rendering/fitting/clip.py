@@ -1,4 +1,8 @@
-"""Fit one clip: landmarks, then brightness, then figures and a verdict on its frames."""
+"""The fit of one clip: landmarks, then brightness, then figures and a verdict on its frames.
+
+This is the paper's tracking of in-the-wild clips (section 7.3): a landmark and a photometric loss, and one
+identity for the whole clip. docs/fitting.md explains the method.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.inliers import vertex_inliers
 from rendering.fitting.landmark_groups import EYE_CORNERS, apertures
 from rendering.fitting.landmark_terms import LandmarkModel, landmark_model
 from rendering.fitting.landmarks_solver import clip_priors, fit_landmarks, landmark_targets
-from rendering.fitting.parameters import Float32, Parameters, chunks
+from rendering.fitting.parameters import Parameters, chunks
 from rendering.fitting.patches import Patches
 from rendering.fitting.photometric import Sighting, look, refine, skin_appearance
 from rendering.fitting.quality import FrameFigures, judge_frames
@@ -27,7 +32,7 @@ from rendering.fitting.visibility import visible_samples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFitter:
-    """A face model prepared for fitting; the same for all clips."""
+    """A face model prepared for fitting; one fitter serves all clips."""
 
     face_model: FaceModel
     landmarks: LandmarkModel
@@ -41,9 +46,9 @@ class ClipFitter:
         """Fit one clip.
 
         Args:
-            landmarks: detected, (N, 478, 3) crop px; z in the same unit.
-            presence: (N,), 0 = interpolated or absent: its landmarks are not used.
-            camera: of the crop.
+            landmarks: detected landmarks, (N, 478, 3) crop px; z in the same unit.
+            presence: (N,), 0 = the frame's landmarks are interpolated or absent, and are not used.
+            camera: camera of the crop.
             patches: pictures of the clip's frames; None = landmarks alone.
         """
         targets = landmark_targets(
@@ -114,7 +119,7 @@ class ClipFitter:
 
 
 def clip_fitter(face_model: FaceModel, settings: FitSettings) -> ClipFitter:
-    """Prepare a face model."""
+    """Prepare a face model for fitting."""
     photometric = settings.photometric
     return ClipFitter(
         face_model=face_model,
@@ -127,8 +132,9 @@ def clip_fitter(face_model: FaceModel, settings: FitSettings) -> ClipFitter:
 
 
 def fitted_landmarks(face_model: FaceModel, parameters: Parameters, camera: Camera) -> Float32:
-    """The face model's landmarks in the picture, (N, 478, 2) px; NaN where not embedded."""
+    """The fitted face model's landmarks in the picture, (N, 478, 2) px; NaN where not embedded."""
     corners = face_model.triangles[face_model.landmark_triangles].ravel()
+    # Only the corners of the landmarks' triangles are evaluated, not the whole mesh.
     neutral = face_model.mean[corners] + np.tensordot(
         parameters.identity, face_model.identity_basis[:, corners], axes=1
     )
@@ -153,10 +159,11 @@ def frame_figures(
     *,
     used: NDArray[np.int32],
 ) -> FrameFigures:
-    """What says whether each frame was tracked: landmarks (N, 478, 3) and fitted (N, 478, 2) px."""
+    """Figures that tell whether each frame was tracked: landmarks (N, 478, 3) and fitted (N, 478, 2) px."""
     square = ((fitted[:, used] - landmarks[:, used, :2]) ** 2).sum(axis=2).mean(axis=1)
     turn = np.zeros(len(landmarks))
     if len(turn) > 2:
+        # The second difference of rotation vectors is an angular acceleration as long as turns are small.
         turn[1:-1] = np.linalg.norm(np.diff(parameters.rotation, 2, axis=0), axis=1)
     photometric = np.zeros(len(landmarks)) if sighting is None else sighting.frame_errors()
     return FrameFigures(
@@ -168,6 +175,6 @@ def frame_figures(
 
 
 def image_eye_distance_px(landmarks: Float32) -> float:
-    """Mean distance of the outer eye corners in the image, the usual unit of landmark errors."""
+    """Mean distance of the outer eye corners in the image, px: the usual unit of landmark errors."""
     right, left = EYE_CORNERS
     return float(np.linalg.norm(landmarks[:, right, :2] - landmarks[:, left, :2], axis=-1).mean())

@@ -1,13 +1,14 @@
 """The focal length of a source video from the landmarks of all of its clips.
 
-Perspective shows how strongly near parts of a face grow; only a turning head separates that from the
-face's own shape. Gauss-Newton on log focal with everything else eliminated by Schur complements:
+A short focal length (at a short distance) enlarges the near parts of a face more than the far ones; only a
+turning head tells that from the face's own shape. The estimate is Gauss-Newton on log focal, with everything
+else eliminated by Schur complements:
 
     c_k = S_ff - S_fi S_ii^-1 S_if     of clip k, S the system left when its frames are eliminated
     step = -(sum_k g_k + prior) / (sum_k c_k + prior)
 
-The summed c is the curvature of the cost; where it is small the motion does not determine the focal
-length and the prior does.
+The sum of c is the curvature of the cost. Where it is small, the motion does not determine the focal length
+and the prior takes its place.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rendering.arrays import Float32
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.arrow_solver import GaussNewtonStep
@@ -28,13 +30,13 @@ from rendering.fitting.landmarks_solver import (
     key_priors,
     landmark_targets,
 )
-from rendering.fitting.parameters import Float32, NormalEquations, Parameters
+from rendering.fitting.parameters import NormalEquations, Parameters
 from rendering.fitting.settings import FocalSettings
 from rendering.fitting.start import start_parameters
 
 TINY = 1e-9
 LARGEST_STEP = 0.2
-"""Log focal moves by at most this an iteration."""
+"""Limit on the change of log focal in an iteration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class FocalEstimate:
     focal_px: float
     """Pixels of the frame given."""
     observable: bool
-    """The motion determines it; False = the prior."""
+    """True = the motion determines the focal length; False = it is the prior."""
     curvature: float
     """Information of the landmarks on log focal: 1 / its variance."""
 
@@ -65,7 +67,8 @@ class _ClipLandmarks:
     parameters: Parameters
     priors: Priors
     trust: float
-    """Landmark errors repeat over frames: frames beyond the independent ones add nothing."""
+    """Factor on the clip's information: landmark errors repeat, so that more frames than settings.landmarks.
+    independent_frames add nothing."""
 
 
 def estimate_focal(
@@ -83,7 +86,8 @@ def estimate_focal(
     modes = len(face_model.identity_basis)
     fitted = [_start(clip, model, camera=camera, identity_modes=modes, settings=settings) for clip in clips]
     log_focal, curvature = np.log(prior_px), 0.0
-    # one step gives the curvature, which is all there is to say where the detector leaves no hope
+    # Where the detector's own error exceeds the limit, the result is the prior: one step suffices for the
+    # curvature, which is reported.
     hopeless = settings.detector_spread >= settings.observable_spread
     for _ in range(1 if hopeless else settings.iterations):
         steps = [_step(clip, model) for clip in fitted]
@@ -95,7 +99,7 @@ def estimate_focal(
         change = float(np.clip(change, -LARGEST_STEP, LARGEST_STEP))
         log_focal += change
         fitted = [_moved(clip, model, change) for clip in fitted]
-    # what the detector gets wrong in every frame alike no number of frames averages out
+    # No number of frames averages out what the detector gets wrong in all of them.
     variance = 1 / max(curvature, TINY) + settings.detector_spread**2
     observable = bool(variance <= settings.observable_spread**2)
     return FocalEstimate(
@@ -142,6 +146,7 @@ def _step(clip: _ClipLandmarks, model: LandmarkModel) -> GaussNewtonStep:
 
 def _eliminate_identity(step: GaussNewtonStep) -> tuple[float, float]:
     """Curvature and gradient left on log focal, the last shared parameter."""
+    # Schur complement once more: identity goes, log focal stays.
     solved = np.linalg.solve(
         step.schur[:-1, :-1], np.stack([step.schur[:-1, -1], step.gradient[:-1]], axis=1)
     )
@@ -152,6 +157,7 @@ def _eliminate_identity(step: GaussNewtonStep) -> tuple[float, float]:
 
 def _moved(clip: _ClipLandmarks, model: LandmarkModel, change: float) -> _ClipLandmarks:
     """The clip refitted at the changed focal length, from where the face keeps its size in the picture."""
+    # Size in the picture is focal / z, place is focal * x / z: log z grows with log focal, and x / z falls.
     position = clip.parameters.position + np.array([0.0, 0.0, change])
     position[:, :2] *= np.exp(-change)
     parameters = replace(clip.parameters, log_focal=clip.parameters.log_focal + change, position=position)

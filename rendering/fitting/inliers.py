@@ -1,4 +1,4 @@
-"""Where the pictures show something else than bare skin: hair, glasses, a hand."""
+"""The parts of the skin that the video shows, and those that hair, glasses or a hand hide."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from rendering.arrays import Float32, Float64
 from rendering.face_model import FaceModel
-from rendering.fitting.parameters import Float32, Float64, Parameters
+from rendering.fitting.parameters import Parameters
 from rendering.fitting.patches import Patches
 from rendering.fitting.photometric_terms import placing, sample_frames
 from rendering.fitting.rotations import rotation_matrices
@@ -18,11 +19,15 @@ from rendering.normals import vertex_normals
 from rendering.relighting.shading import sh_basis
 
 DARK_BY_NATURE = LEFT_BROW + RIGHT_BROW + LEFT_EYE + RIGHT_EYE + LIPS_OUTER
+"""Landmarks around which skin is darker than the mean without being hidden."""
 LEAST_FACING = 0.35
+"""Vertices seen at a smaller cosine between normal and view than this are left out."""
+DARKEST = 1e-2
+"""Brightness (0..1) is raised to this before logarithms are taken."""
 LEAST_CHANGE = 0.01
-"""Relative brightness changes below this are the sensor's, not unrest."""
+"""Relative brightness changes below this are sensor noise."""
 LEAST_SIGHTINGS = 3
-"""Vertices seen in fewer frames are taken for skin."""
+"""Vertices seen in fewer frames count as skin."""
 
 
 def vertex_inliers(
@@ -34,10 +39,10 @@ def vertex_inliers(
     lighting: Float32,
     settings: InlierSettings,
 ) -> Float32:
-    """How far each vertex looks like skin over the clip, (V,) 0..1; 1 off the skin.
+    """How far each vertex looks like skin over the clip, (V,) 0..1; 1 outside the skin.
 
-    The mean skin under the clip's light says what to expect at every vertex; hair is darker or of another
-    colour, a hand or a swinging strand changes over the frames.
+    The mean skin in the clip's light gives the colour to expect at every vertex. Hair is darker or has
+    another colour; a hand or a swinging strand of hair changes over the frames.
     """
     skin = np.unique(face_model.triangles[face_model.skin_triangles])
     ratio = _log_ratios(face_model, skin, patches, parameters, center=center, lighting=lighting)
@@ -49,7 +54,11 @@ def vertex_inliers(
 
 
 def _inlier(ratio: Float64, settings: InlierSettings) -> Float64:
-    """From log(seen / expected) (C, K, 3), NaN where not seen, to (K,)."""
+    """Inlier weights (K,) from log(seen / expected), (C, K, 3), NaN where hidden.
+
+    The worst of darkness, colour and unrest, each in units of its limit, goes through a logistic function.
+    """
+    # Log ratios turn a change of brightness into a shift of all channels and a change of tint into the rest.
     typical = np.nanmedian(ratio, axis=0)
     skin = np.median(typical, axis=0)
     darkness = -(typical - skin).mean(axis=1) / -np.log(settings.darkest)
@@ -70,21 +79,22 @@ def _log_ratios(
     center: tuple[float, float],
     lighting: Float32,
 ) -> Float64:
-    """log(seen / mean skin in this light), NaN where hidden: (C, K, 3)."""
+    """log(seen / mean skin in this light) of each skin vertex and channel, NaN where hidden: (C, K, 3)."""
     some = parameters.frames(patches.color_frames)
     vertices = face_model.vertices(some.identity.astype(np.float32), some.expression.astype(np.float32))
     normals = vertex_normals(vertices, face_model.triangles)[:, skin]
     facing = np.einsum("nkc,nc->nk", normals, view_directions(some))
     seen = visible_samples(face_model, skin, some) & (facing > LEAST_FACING)
     turned = np.matmul(normals, rotation_matrices(some.rotation).transpose(0, 2, 1).astype(np.float32))
-    expected = np.maximum(sh_basis(turned) @ lighting, 1e-2)
+    expected = np.maximum(sh_basis(turned) @ lighting, DARKEST)
     points = np.ascontiguousarray(vertices[:, skin], dtype=np.float64)
     view = np.array([np.exp(some.log_focal), *center])
     ratios = np.empty(expected.shape)
     for channel in range(3):
         images = np.ascontiguousarray(patches.colors[:, channel])
         value, _ = sample_frames(images, points, some.rotation, some.position, view, placing(patches))
-        ratios[..., channel] = np.log(np.maximum(value, 1e-2) / expected[..., channel])
+        ratios[..., channel] = np.log(np.maximum(value, DARKEST) / expected[..., channel])
+    # NaN instead of a weight: the medians above skip it.
     ratios[~seen] = np.nan
     return ratios
 
@@ -97,7 +107,7 @@ def _near_features(face_model: FaceModel, skin: NDArray[np.int32], clearance_m: 
 
 
 def _spread(values: Float32, triangles: NDArray[np.int32], *, rounds: int) -> Float32:
-    """Average values over a mesh's edges: single vertices err, hair does not come in single vertices."""
+    """Average values over a mesh's edges: errors strike single vertices, hair covers many."""
     rows, columns = triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()
     size = len(values)
     edges = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(size, size))

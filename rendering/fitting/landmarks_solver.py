@@ -1,4 +1,7 @@
-"""The landmark stage: one robust Gauss-Newton over all frames of a clip."""
+"""The landmark stage: robust Gauss-Newton over all frames of a clip at once.
+
+Robust costs are handled by iteratively reweighted least squares: each iteration computes the weights anew.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rendering.arrays import Float32, Float64
 from rendering.camera import Camera
 from rendering.fitting.arrow_solver import (
     GaussNewtonStep,
@@ -15,38 +19,38 @@ from rendering.fitting.arrow_solver import (
 )
 from rendering.fitting.landmark_groups import EYE_CORNERS
 from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks
-from rendering.fitting.parameters import Float32, Float64, NormalEquations, Parameters
+from rendering.fitting.parameters import NormalEquations, Parameters
 from rendering.fitting.settings import LandmarkFitSettings
 
 POSE_RIDGE = 1e-2
-"""Keeps a frame without any landmark solvable."""
+"""Added to the diagonal, so that a frame without any landmark stays solvable."""
 DAMPING = 1e-5
-"""Levenberg-Marquardt: keeps frames with nearly worthless landmarks solvable in single precision."""
+"""Relative Levenberg-Marquardt damping: frames whose landmarks hardly count stay solvable in float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priors:
-    """Weights of what is known before the data, in inverse variances."""
+    """Weights of prior knowledge, inverse variances."""
 
     expression: float
     identity: float
     smoothness: Float64
-    """Of the squared second differences of a frame's parameters, (P,)."""
+    """Weight of the squared second difference of each frame parameter, (P,)."""
     robust_scale: float
-    """Second differences beyond this many standard deviations lose weight: heads do jerk, eyes blink."""
+    """Second differences beyond this many standard deviations lose weight: heads jerk and eyes blink."""
 
     def smoothness_weights(self, parameters: Parameters) -> Float64:
-        """Robust weights of the second differences (Huber), (N - 2, P).
+        """Robust weights of the second differences (Huber 1964), (N - 2, P).
 
-        Huber's cost is convex: a jerk of the head is followed, a single frame that jumps and comes back,
-        which bends four times as much, is not.
+        Huber's cost is convex: the fit follows a jerk of the head, but not a single frame that jumps and
+        comes back, which bends four times as much.
         """
         bend = np.abs(second_differences(parameters.frame_vector())) * np.sqrt(self.smoothness)
         return np.asarray(self.smoothness / np.maximum(1.0, bend / self.robust_scale))
 
 
 def eye_distance_px(landmarks: Float32) -> float:
-    """Distance of the outer eye corners in 3D, median over frames: landmarks (N, 478, 3) px.
+    """Median distance of the outer eye corners in 3D, px: landmarks (N, 478, 3) px.
 
     Unlike the distance in the image it does not shrink when the head turns.
     """
@@ -55,7 +59,8 @@ def eye_distance_px(landmarks: Float32) -> float:
 
 
 def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkFitSettings) -> Priors:
-    """Prior weights for a clip of so many frames."""
+    """Prior weights for a clip of the given number of frames."""
+    # In the order of Parameters.frame_vector.
     smoothness: Float64 = np.array(
         [settings.expression_acceleration] * model.moving.expression_modes
         + [settings.rotation_acceleration] * 3
@@ -71,7 +76,7 @@ def clip_priors(model: LandmarkModel, *, frames: int, settings: LandmarkFitSetti
 
 
 def key_priors(model: LandmarkModel, *, frames: int, settings: LandmarkFitSettings) -> Priors:
-    """Prior weights for frames too far apart for temporal smoothness."""
+    """Prior weights for key frames, which are too far apart for temporal smoothness."""
     priors = clip_priors(model, frames=frames, settings=settings)
     return replace(priors, smoothness=np.zeros_like(priors.smoothness))
 
@@ -85,6 +90,7 @@ def add_priors(
     equations.frame[:, index, index] *= np.float32(1 + DAMPING)
     equations.frame[:, index, index] += np.float32(POSE_RIDGE)
     equations.frame[:, index[:modes], index[:modes]] += np.float32(priors.expression)
+    # The matrix of the smoothness couples frames: solve_arrow adds it.
     equations.frame_gradient[:] += second_difference_gradient(parameters.frame_vector(), smoothness)
     equations.frame_gradient[:, :modes] += priors.expression * parameters.expression
     shared = np.arange(len(parameters.identity))
@@ -100,7 +106,7 @@ def landmark_targets(
     camera: Camera,
     settings: LandmarkFitSettings,
 ) -> LandmarkTargets:
-    """The detector's landmarks as targets: (N, 478, 3) crop px, presence (N,) 0..1."""
+    """Detected landmarks as targets of the fit: (N, 478, 3) crop px, presence (N,) 0..1."""
     unit = eye_distance_px(landmarks)
     return LandmarkTargets(
         unit_px=unit,
@@ -150,8 +156,9 @@ def fit_landmarks(
     *,
     settings: LandmarkFitSettings,
 ) -> Parameters:
-    """The landmark stage: identity on evenly spread key frames, then all frames together."""
+    """Run the landmark stage: identity on evenly spread key frames, then all frames together."""
     frames = len(targets.points)
+    # Few frames fix the identity well and cheaply; the iterations over all frames start from it.
     keys = np.unique(np.linspace(0, frames - 1, min(frames, settings.key_frames)).astype(np.intp))
     known = iterate(
         model,

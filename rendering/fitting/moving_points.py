@@ -1,4 +1,4 @@
-"""How some points of the head move with the coefficients, in the two layouts that the fit computes with."""
+"""How chosen points of the head move with the coefficients, in the two layouts that the fit needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rendering.fitting.parameters import POSE, Float32, Float64
+from rendering.arrays import Float32, Float64
+from rendering.fitting.parameters import POSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +21,11 @@ class MovingPoints:
     identity: Float32
     """Identity modes, (S, 3 K)."""
     lines: Float32
-    """All modes as rows of the Jacobian, 0 where no mode is: (K, 3, E + S + 8)."""
+    """Modes in the order of a Jacobian row, 0 at pose, log focal and residual: (K, 3, E + 6 + S + 2)."""
 
     @property
     def expression_modes(self) -> int:
-        """How many, E."""
+        """Number of expression modes, E."""
         return len(self.expression)
 
     def points(self, identity: Float64, expression: Float64) -> Float64:
@@ -37,6 +38,7 @@ class MovingPoints:
 def moving_points(mean: Float64, expression_basis: Float32, identity_basis: Float32) -> MovingPoints:
     """Points (K, 3) with their bases (E, K, 3) and (S, K, 3)."""
     modes = len(expression_basis)
+    # The columns of pose, log focal and residual stay 0: fill_line overwrites them.
     lines = np.zeros((len(mean), 3, modes + len(identity_basis) + POSE + 2), np.float32)
     lines[:, :, :modes] = expression_basis.transpose(1, 2, 0)
     lines[:, :, modes + POSE : -2] = identity_basis.transpose(1, 2, 0)

@@ -1,4 +1,4 @@
-"""What a fit estimates, and the normal equations every term of its cost adds to."""
+"""The unknowns of a fit, and the normal equations that every term of its cost adds to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from rendering.arrays import Float32, Float64
 
 POSE = 6
 """Pose parameters of a frame: rotation vector (3), then x/z, y/z and log z of the head's origin."""
@@ -16,7 +15,7 @@ POSE = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """One identity and focal length for the clip, expression and pose of each frame."""
+    """One identity and focal length for the clip, an expression and a pose for each frame."""
 
     identity: Float64
     """(S,) in standard deviations."""
@@ -47,7 +46,7 @@ class Parameters:
         )
 
     def frames(self, part: slice | NDArray[np.intp]) -> Parameters:
-        """The same clip, some of its frames."""
+        """The parameters of some of the frames."""
         return replace(
             self,
             expression=self.expression[part],
@@ -68,12 +67,12 @@ BLOCK = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalEquations:
-    """J'J and J'r summed over terms: a block arrow, one block a frame and one shared by all."""
+    """J'J and J'r summed over terms: a block arrow, with one block for each frame and one shared by all."""
 
     frame: Float32
     """(N, P, P), P = E + 6."""
     coupling: Float32
-    """(N, P, S + 1): frame parameters against identity and log focal."""
+    """Frame parameters against identity and log focal, (N, P, S + 1)."""
     shared: Float64
     """(S + 1, S + 1)."""
     frame_gradient: Float64
@@ -83,7 +82,7 @@ class NormalEquations:
 
     @classmethod
     def zeros(cls, parameters: Parameters) -> NormalEquations:
-        """No terms yet."""
+        """Normal equations without any term."""
         frames, modes = parameters.expression.shape
         size, shared = modes + POSE, len(parameters.identity) + 1
         return cls(
@@ -100,16 +99,17 @@ class NormalEquations:
         self.frame[frames] += normals[:, :size, :size]
         self.coupling[frames] += normals[:, :size, size:-1]
         self.frame_gradient[frames] += normals[:, :size, -1]
+        # What the frames share is summed over up to thousands of them: in float64.
         summed = normals[:, size:, size:].sum(axis=0, dtype=np.float64)
         self.shared[:] += summed[:-1, :-1]
         self.shared_gradient[:] += summed[:-1, -1]
 
     def add_rows(self, frames: slice, rows: Float32) -> None:
         """Add rows of J with the residual last, (n, rows, P + S + 2)."""
-        # a matrix by its own transpose: numpy computes but half of it
+        # numpy recognises a matrix times its own transpose and computes only half of it
         self.add(frames, np.matmul(rows.transpose(0, 2, 1), rows))
 
 
 def chunks(frames: int, *, size: int = CHUNK) -> list[slice]:
-    """Slices of at most so many frames."""
+    """Slices of at most `size` frames that cover all frames."""
     return [slice(first, min(first + size, frames)) for first in range(0, frames, size)]

@@ -1,4 +1,4 @@
-"""Small pictures of the face box: all that the photometric stage keeps of a clip's frames."""
+"""Small pictures of the face box, all that the photometric stage keeps of a clip's frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOX_MARGIN = 0.12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceBox:
-    """One box for the clip, in crop pixels, and how much smaller its pictures are."""
+    """The box of a clip, the same in all frames, in crop pixels, and the reduction of its pictures."""
 
     left: int
     top: int
@@ -32,18 +32,19 @@ class Patches:
     """Blurred pictures of the face box."""
 
     images: NDArray[np.uint8]
-    """Grey, every frame, (N, h, w)."""
+    """Grey pictures of all frames, (N, h, w)."""
     colors: NDArray[np.uint8]
-    """RGB, some frames, (C, 3, h, w)."""
+    """RGB pictures of some frames, (C, 3, h, w)."""
     color_frames: NDArray[np.intp]
-    """Which, ascending, (C,)."""
+    """Indices of the frames with colour, ascending, (C,)."""
     box: FaceBox
 
 
 def face_box(landmarks: NDArray[np.float32], *, width: int, height: int, face_px: int) -> FaceBox:
-    """The box that holds the landmarks of all frames but the wildest: (N, 478, >=2) crop px.
+    """The box around the landmarks (N, 478, >=2) crop px of nearly all frames.
 
-    It is reduced until the median face is at most face_px wide.
+    One per cent of the frames may reach beyond each side. Pictures are reduced until the median face is at
+    most face_px wide.
     """
     low, high = landmarks[:, :, :2].min(axis=1), landmarks[:, :, :2].max(axis=1)
     side = float(np.median(high - low, axis=0)[0])
@@ -55,6 +56,7 @@ def face_box(landmarks: NDArray[np.float32], *, width: int, height: int, face_px
     return FaceBox(
         left=int(left),
         top=int(top),
+        # The box covers a whole number of patch pixels.
         right=int(left + (right - left) // reduction * reduction),
         bottom=int(top + (bottom - top) // reduction * reduction),
         reduction=reduction,
@@ -69,10 +71,10 @@ def collect_patches(
     height: int,
     settings: PhotometricSettings,
 ) -> Patches:
-    """Reduce RGB frames (H, W, 3), one at a time.
+    """Cut and reduce RGB frames (H, W, 3), one at a time.
 
     Raises:
-        ValueError: there are fewer frames than landmarks.
+        ValueError: there are fewer frames than frames of landmarks.
     """
     box = face_box(landmarks, width=width, height=height, face_px=settings.face_px)
     count = len(landmarks)
@@ -99,5 +101,6 @@ def _reduce(frame: NDArray[np.uint8], box: FaceBox, *, blur_px: float) -> NDArra
     """The face box of a frame (H, W, 3) as a small blurred picture (h, w, 3)."""
     cut = frame[box.top : box.bottom, box.left : box.right]
     size = (cut.shape[1] // box.reduction, cut.shape[0] // box.reduction)
+    # INTER_AREA averages and so avoids aliasing; the blur widens the reach of image gradients.
     small = cv2.resize(cut, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), blur_px), dtype=np.uint8)

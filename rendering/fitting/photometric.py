@@ -1,4 +1,4 @@
-"""The photometric stage: Gauss-Newton on brightness and landmarks together."""
+"""The photometric stage: Gauss-Newton on brightness and landmarks together (the paper's photometric loss)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32, Float64
 from rendering.face_model import FaceModel
-from rendering.fitting.appearance import Appearance, estimate_albedo, estimate_light
+from rendering.fitting.appearance import LEAST_SHADING, Appearance, estimate_albedo, estimate_light
 from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks, landmark_error
 from rendering.fitting.landmarks_solver import Priors, gauss_newton_step
-from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
+from rendering.fitting.parameters import BLOCK, NormalEquations, Parameters, chunks
 from rendering.fitting.patches import Patches
 from rendering.fitting.photometric_terms import brightness_rows, placing, sample_frames
 from rendering.fitting.result import SkinAppearance
@@ -23,32 +24,35 @@ from rendering.relighting.shading import sh_basis
 
 LIGHT_FRAMES = 32
 """The light is estimated on this many frames, evenly spread."""
+MAD_TO_SIGMA = 1.4826
+"""Standard deviation / median absolute deviation of a Gaussian."""
 ALTERNATIONS = 3
+"""Rounds of alternating least squares for light, albedo and gain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """The samples of a clip as seen with certain parameters."""
+    """Brightness of a clip's skin samples where certain parameters project them, and its explanation."""
 
     brightness: Float32
     """(N, K) 0..1."""
     gradient: Float32
-    """(N, K, 2) per crop px."""
+    """Gradient of the brightness, (N, K, 2) per crop px."""
     weight: Float32
-    """Visible x facing, (N, K) 0..1."""
+    """Cosine between normal and view where a sample is visible, else 0: (N, K) 0..1."""
     shading: Float32
     """Y(n) . light, (N, K)."""
     appearance: Appearance
 
     @property
     def residual(self) -> Float32:
-        """Brightness minus model, (N, K); 0 where not seen."""
+        """Brightness minus model, (N, K); 0 where not visible."""
         gain = self.appearance.gain[:, None].astype(np.float32)
         model = gain * self.appearance.albedo.astype(np.float32) * self.shading
         return np.where(self.weight > 0, self.brightness - model, np.float32(0))
 
     def frame_errors(self) -> Float32:
-        """Mean absolute grey difference of each frame on what is visible, (N,) 0..1."""
+        """Mean absolute residual of each frame over its visible samples, (N,) 0..1."""
         seen = np.maximum((self.weight > 0).sum(axis=1), 1)
         return np.asarray(np.abs(self.residual).sum(axis=1) / seen, dtype=np.float32)
 
@@ -62,7 +66,11 @@ def look(
     unhidden: NDArray[np.bool_],
     settings: PhotometricSettings,
 ) -> Sighting:
-    """Sample the pictures and explain them by light, albedo and exposure; unhidden (N, K)."""
+    """Sample the pictures and explain them by light, albedo and exposure.
+
+    `center` is the principal point, crop px; `unhidden` (N, K) are samples with no other part of the face in
+    front.
+    """
     frames, count = len(parameters.expression), len(samples.vertices)
     brightness, weight = np.empty((2, frames, count), np.float32)
     gradient = np.empty((frames, count, 2), np.float32)
@@ -78,6 +86,7 @@ def look(
         facing = np.matmul(normals.at(some.expression), towards[:, :, None])[:, :, 0]
         seen = unhidden[part] & np.isfinite(brightness[part]) & (facing > settings.least_facing)
         weight[part] = np.where(seen, facing, 0)
+    # Samples outside the picture are NaN, which a weight of 0 would not hide.
     brightness[weight == 0] = 0
     every = np.unique(np.linspace(0, frames - 1, min(frames, LIGHT_FRAMES)).astype(int))
     light, _ = estimate_light(
@@ -89,7 +98,7 @@ def look(
     shading = np.empty_like(brightness)
     for part in chunks(frames):
         shading[part] = np.maximum(
-            normals.harmonics(parameters.frames(part)) @ light.astype(np.float32), 1e-3
+            normals.harmonics(parameters.frames(part)) @ light.astype(np.float32), LEAST_SHADING
         )
     appearance = estimate_albedo(brightness, shading, weight, light=light)
     return Sighting(
@@ -98,14 +107,14 @@ def look(
 
 
 class HeadNormals:
-    """Unit normals of the samples, linear in the expression around the neutral face."""
+    """Unit normals of the samples, linear in the expression around the neutral face of an identity."""
 
     def __init__(self, samples: SkinSamples, identity: Float64) -> None:
         self._neutral, basis = neutral_normals(samples, identity)
         self._basis = np.ascontiguousarray(basis.reshape(-1, samples.moving.expression_modes).T)
 
     def at(self, expression: Float64) -> Float32:
-        """In head space, (N, K, 3)."""
+        """Normals in head space, (N, K, 3); expression (N, E)."""
         moved = expression.astype(np.float32) @ self._basis
         normals = self._neutral + moved.reshape(-1, *self._neutral.shape)
         normals /= np.sqrt(np.einsum("nkc,nkc->nk", normals, normals))[:, :, None]
@@ -121,13 +130,14 @@ class HeadNormals:
 def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
     """Square roots of the samples' weights, (N, K).
 
-    The noise is the clip's own (1.48 x median absolute residual). What exceeds the least noise is the
-    model's error (glasses, highlights, hair), which neighbouring samples share: the number of
-    independent samples falls with it.
+    The noise is the clip's own, from the median absolute residual, which outliers hardly change. Noise beyond
+    least_noise is error of the model (glasses, highlights, hair), which neighbouring samples share: the
+    number of independent samples falls with it.
     """
     magnitude = np.abs(residual[sighting.weight > 0])
-    spread = 1.4826 * float(np.median(magnitude)) if len(magnitude) else 0.0
+    spread = MAD_TO_SIGMA * float(np.median(magnitude)) if len(magnitude) else 0.0
     noise = max(settings.least_noise, spread)
+    # The factor least_noise / noise lowers the number of independent samples; see above.
     share = settings.independent_samples / residual.shape[1] * settings.least_noise / noise
     cauchy = 1 / (1 + (residual / (settings.robust_scale * noise)) ** 2)
     return np.asarray(np.sqrt(share * sighting.weight * cauchy) / noise, dtype=np.float32)
@@ -175,8 +185,8 @@ def refine(
 ) -> Parameters:
     """Gauss-Newton iterations on landmarks and brightness.
 
-    Where the landmark stage leaves a large error, the detector sees another face than the model can make
-    or errs: there landmarks count less against brightness.
+    A large error after the landmark stage means that the detector errs, or sees a face that the model cannot
+    take on: landmarks then count less against brightness.
     """
     model, targets = landmarks
     excess = max(1.0, landmark_error(model, targets, parameters) / settings.landmark_error)
@@ -195,6 +205,7 @@ def refine(
         add_brightness(equations, samples, sighting, parameters, settings=settings)
         add_landmarks(equations, model, targets, parameters)
         step = gauss_newton_step(equations, parameters, priors)
+        # Over-relaxation; the last step is a plain one, so that it ends at a minimum of its equations.
         stretch = settings.relaxation if remaining else 1.0
         parameters = parameters.moved(stretch * step.frame, stretch * step.shared)
     return parameters
@@ -220,7 +231,7 @@ def skin_appearance(
         value, _ = sample_frames(images, points, some.rotation, some.position, view, placing(patches))
         brightness = np.where(weight > 0, value, np.float32(0))
         light, _ = estimate_light(brightness, harmonics, weight, alternations=ALTERNATIONS)
-        shading = np.maximum(harmonics @ light.astype(np.float32), 1e-3)
+        shading = np.maximum(harmonics @ light.astype(np.float32), LEAST_SHADING)
         lighting[:, channel] = light
         albedo[:, channel] = estimate_albedo(brightness, shading, weight, light=light).albedo
     return SkinAppearance(

@@ -2,8 +2,9 @@
 
     r = I(project(x_v)) - gain_t albedo_v (Y(n_v) . light)
 
-Y are spherical harmonics of the normal in camera axes. The Jacobian is the image gradient times the
-projection's derivative; shading is held during a step and refreshed between steps.
+Y are spherical harmonics of the normal in camera axes (Ramamoorthi and Hanrahan 2001). The Jacobian is the
+image gradient times the derivative of the projection. Light, albedo, gain and shading are held during a step
+and estimated anew between steps.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32, Float64
 from rendering.compiled import compiled
 from rendering.fitting.chain_rule import fill_line
-from rendering.fitting.parameters import Float32, Float64
 from rendering.fitting.patches import Patches
 from rendering.fitting.rotations import right_jacobian, rotation_matrix
+
+BEHIND_PX = 2.001
+"""Two pixels right of and below a sample are read; the thousandth keeps rounding from reaching a third."""
 
 
 @compiled
@@ -26,12 +30,12 @@ def sample_frames(
     """Brightness and its gradient at projected points.
 
     Args:
-        images: (N, h, w).
-        points: head space, (N, K, 3) m.
+        images: grey pictures of the face box, (N, h, w).
+        points: samples in head space, (N, K, 3) m.
         rotations: rotation vectors, (N, 3).
         positions: x/z, y/z, log z, (N, 3).
-        view: focal, center x, center y, crop px.
-        placing: left, top of the box in crop px, and crop px per patch px.
+        view: focal length and principal point, crop px.
+        placing: left and top of the box in crop px, and crop px per patch px.
 
     Returns:
         brightness: (N, K) 0..1, NaN outside the patch.
@@ -42,7 +46,9 @@ def sample_frames(
     brightness = np.full((frames, count), np.nan, np.float32)
     gradient = np.zeros((frames, count, 2), np.float32)
     unit = np.float32(1 / 255.0)
-    slope = np.float32(1 / (255.0 * 2 * placing[2]))
+    focal, center_x, center_y = view
+    left, top, reduction = placing
+    slope = np.float32(1 / (255.0 * 2 * reduction))
     for frame in range(frames):
         rotation = rotation_matrix(rotations[frame])
         depth = np.exp(positions[frame, 2])
@@ -50,11 +56,12 @@ def sample_frames(
         for row in range(count):
             turned = placed[row]
             z = turned[2] + depth
-            px = view[0] * (turned[0] + positions[frame, 0] * depth) / z + view[1]
-            py = view[0] * (turned[1] + positions[frame, 1] * depth) / z + view[2]
-            x = (px - placing[0]) / placing[2] - 0.5
-            y = (py - placing[1]) / placing[2] - 0.5
-            if not (1.0 <= x < width - 2.001 and 1.0 <= y < height - 2.001):
+            px = focal * (turned[0] + positions[frame, 0] * depth) / z + center_x
+            py = focal * (turned[1] + positions[frame, 1] * depth) / z + center_y
+            # from pixel coordinates to array indices: the centre of the first pixel is at 0.5
+            x = (px - left) / reduction - 0.5
+            y = (py - top) / reduction - 0.5
+            if not (1.0 <= x < width - BEHIND_PX and 1.0 <= y < height - BEHIND_PX):
                 continue
             column, line = int(x), int(y)
             around = images[frame, line - 1 : line + 3, column - 1 : column + 3]
@@ -69,9 +76,10 @@ def sample_frames(
 def _bilinear(
     around: NDArray[np.uint8], right: np.float32, lower: np.float32
 ) -> tuple[np.float32, np.float32, np.float32]:
-    """Value and central differences over two pixels, between the middle pixels of (4, 4).
+    """Bilinear value between the four middle pixels of (4, 4), and its central differences over two pixels.
 
-    Five bilinear values, here and a pixel to either side, share twelve pixels and their weights.
+    The five bilinear values, at the place and a pixel to each side of it, share twelve pixels and four
+    weights.
     """
     left, upper = np.float32(1) - right, np.float32(1) - lower
     before = upper * around[1, 0] + lower * around[2, 0]
@@ -101,9 +109,9 @@ def brightness_rows(
         positions: x/z, y/z, log z, (n, 3).
         focal: crop px.
         residual: brightness minus model, (n, K).
-        gradient: of the image, (n, K, 2) per crop px.
-        weight: square root of each residual's weight, (n, K); 0 = not seen.
-        expression: E.
+        gradient: gradient of the image, (n, K, 2) per crop px.
+        weight: square root of each residual's weight, (n, K); 0 = not visible.
+        expression: number of expression modes, E.
     """
     frames, count, _ = points.shape
     for frame in range(frames):
@@ -127,5 +135,5 @@ def brightness_rows(
 
 
 def placing(patches: Patches) -> Float64:
-    """Left, top and reduction of the box, as the samplers want them."""
+    """Left, top and reduction of the box, the argument `placing` of sample_frames."""
     return np.array([patches.box.left, patches.box.top, patches.box.reduction], dtype=np.float64)

@@ -1,47 +1,45 @@
-"""Failed frames as data: figures of each frame, and the longest good run of a clip."""
+"""Which frames of a clip were lost by the fit, and the longest run without lost frames."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Array
 from rendering.fitting.settings import QualitySettings
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameFigures:
-    """What says whether a frame was tracked; every array is (N,)."""
+    """Figures that tell whether a frame was tracked; every array is (N,)."""
 
     landmark_error: NDArray[np.float32]
-    """rms distance of the used landmarks / mean image distance of the outer eye corners."""
+    """Root mean square distance of the used landmarks / mean image distance of the outer eye corners."""
     photometric_error: NDArray[np.float32]
     """Mean absolute grey difference on the visible skin, 0..1; 0 without the photometric stage."""
     expression_energy: NDArray[np.float32]
-    """Mean squared expression coefficient: 1 is usual, far more is a face that the model cannot make."""
+    """Mean squared expression coefficient: 1 is usual, far more is a face that the model cannot take on."""
     turn_deg: NDArray[np.float32]
     """Second difference of the rotation, degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Which frames of a clip are good, and the part to keep."""
+    """The failed frames of a clip, and the part to keep."""
 
     failed: NDArray[np.bool_]
-    """(N,)."""
+    """(N,), True = the frame is lost."""
     first_frame: int
     frames: int
-    """The longest run without a failed frame; 0 frames = nothing to keep."""
+    """Length of the longest run without a failed frame, which begins at first_frame; 0 = nothing to keep."""
     detail: str
-    """Why frames failed, with values and limits; empty if none did."""
+    """Why frames failed, with values and limits; empty if no frame failed."""
 
 
 def judge_frames(figures: FrameFigures, settings: QualitySettings) -> Verdict:
-    """Find failed frames with hysteresis and the longest run between them.
+    """Find the failed frames, with hysteresis, and the longest run between them.
 
     A frame fails where a figure exceeds its limit; the failure lasts until every figure has stayed below
     its limit times `recovery` for `recovery_frames` frames. Limits on errors are the larger of a fixed one
@@ -70,7 +68,7 @@ def _limits(figures: FrameFigures, settings: QualitySettings) -> list[tuple[str,
 
     landmark, photometric = figures.landmark_error, figures.photometric_error
     return [
-        # a clip that is bad throughout has a bad median: the fixed ceiling holds there
+        # A clip that is bad throughout has a bad median, too: only a fixed ceiling refuses it.
         (
             "landmark error",
             landmark,
@@ -84,6 +82,7 @@ def _limits(figures: FrameFigures, settings: QualitySettings) -> list[tuple[str,
 
 def _hysteresis(worst: Array, settings: QualitySettings) -> NDArray[np.bool_]:
     failed = np.zeros(len(worst), dtype=bool)
+    # Frames below the lower limit since the last failure; a clip starts as tracked.
     calm = settings.recovery_frames
     for frame, ratio in enumerate(worst):
         calm = 0 if ratio > 1 else calm + (1 if ratio < settings.recovery else 0)
@@ -93,6 +92,7 @@ def _hysteresis(worst: Array, settings: QualitySettings) -> NDArray[np.bool_]:
 
 def longest_run(good: NDArray[np.bool_]) -> tuple[int, int]:
     """First frame and length of the longest run of True; the earliest among equals."""
+    # A run starts where the padded sequence rises and ends where it falls.
     edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(np.int8), [0]])))
     if len(edges) == 0:
         return 0, 0

@@ -1,4 +1,4 @@
-"""What the fit of a clip gives."""
+"""The result of fitting a clip."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32
 from rendering.fitting.parameters import Parameters
 from rendering.fitting.quality import FrameFigures, Verdict
-
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkinAppearance:
-    """Colour of the skin under the clip's light, in the video's own (gamma coded) values."""
+    """Light on the skin and colour of the skin, in the video's own (gamma coded) values."""
 
     lighting: Float32
-    """(9, 3): spherical harmonics a channel, camera axes; shading of the mean skin = Y(normal) @ lighting."""
+    """Spherical harmonics of each channel in camera axes, (9, 3): the mean skin is Y(normal) @ lighting."""
     vertices: NDArray[np.int32]
-    """Vertex ids that were sampled, (K,)."""
+    """Ids of the sampled vertices, (K,)."""
     albedo: Float32
-    """(K, 3), relative to the mean skin."""
+    """Albedo of each sample relative to the mean skin, (K, 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +34,11 @@ class ClipFit:
     appearance: SkinAppearance | None
     """None without the photometric stage."""
     vertex_inlier: Float32 | None
-    """(V,) 0..1: low where something hides the skin; None without the photometric stage."""
+    """(V,) 0..1, low where hair, glasses or a hand hide the skin; None without the photometric stage."""
     used_landmarks: NDArray[np.int32]
-    """MediaPipe ids that the errors are over."""
+    """MediaPipe ids of the landmarks that the landmark error is computed from."""
     apertures_px: Float32
-    """(N, 3, 2): right lids, left lids, lips; fitted, detected."""
+    """Openings of right lids, left lids and lips, fitted and detected, (N, 3, 2) px."""
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The arrays of the clip's .npz file."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Float64
 from rendering.compiled import compiled
-
-Float64 = NDArray[np.float64]
 
 
 @compiled
@@ -23,7 +21,7 @@ def rotation_matrix(vector: Float64) -> Float64:
     angle = np.sqrt(np.sum(vector * vector))
     k = skew(vector)
     first, second = 1.0, 0.5
-    if angle > 1e-6:
+    if angle > 1e-6:  # below it the series' first terms are exact in float64
         first, second = np.sin(angle) / angle, (1.0 - np.cos(angle)) / angle**2
     matrix: Float64 = np.eye(3) + first * k + second * (k @ k)
     return matrix
@@ -31,7 +29,7 @@ def rotation_matrix(vector: Float64) -> Float64:
 
 @compiled
 def right_jacobian(vector: Float64) -> Float64:
-    """J with d(R x)/d vector = -R [x] J (Sola et al. 2018, eq. 143)."""
+    """The right Jacobian J, with d(R x)/d vector = -R [x] J (Sola et al. 2018, arXiv:1812.01537, eq. 143)."""
     angle = np.sqrt(np.sum(vector * vector))
     k = skew(vector)
     first, second = 0.5, 1.0 / 6.0
@@ -44,6 +42,7 @@ def right_jacobian(vector: Float64) -> Float64:
 def rotation_vector(matrix: Float64) -> Float64:
     """The rotation vector of (3, 3), for angles below pi."""
     twist = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    # The antisymmetric part holds axis * sin(angle), the trace 1 + 2 cos(angle).
     sine = np.linalg.norm(twist) / 2
     angle = np.arctan2(sine, (np.trace(matrix) - 1) / 2)
     return np.asarray(twist / 2 if sine < 1e-9 else twist * (angle / (2 * sine)))

@@ -1,4 +1,4 @@
-"""The skin vertices whose brightness the photometric stage compares."""
+"""The skin vertices whose brightness the photometric stage compares with the pictures."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from rendering.arrays import Float32, Float64
 from rendering.compiled import compiled
 from rendering.face_model import FaceModel
 from rendering.fitting.moving_points import MovingPoints, moving_points
-from rendering.fitting.parameters import Float32, Float64
 from rendering.landmarks.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 
 MOVING_PARTS = LEFT_EYE + RIGHT_EYE + LIPS_OUTER
+"""Landmarks that samples keep away from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class SkinSamples:
     """Vertex ids, (K,)."""
     moving: MovingPoints
     edges: FacetEdges
-    """Of the T triangles around the samples."""
+    """Edges of the T triangles around the samples."""
     incidence: csr_matrix
     """(K, T): 1 where a triangle touches a sample."""
 
@@ -47,9 +48,9 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
 
     Args:
         face_model: the model; its skin triangles say what is skin.
-        count: about how many.
-        clearance_m: least distance to a landmark of the lids or lips: there the image changes for reasons
-            that brightness constancy does not know.
+        count: approximate number of samples.
+        clearance_m: least distance to a landmark of the lids or lips, where the image changes for other
+            reasons than motion and light.
     """
     skin = np.unique(face_model.triangles[face_model.skin_triangles])
     landmarks = face_model.landmark_points(face_model.mean[None])[0][list(MOVING_PARTS)]
@@ -73,7 +74,7 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
 
 
 def _incidence(chosen: NDArray[np.intp], triangles: NDArray[np.int32]) -> tuple[NDArray[np.intp], ...]:
-    """Pairs (row in chosen, triangle) that touch; chosen ascends."""
+    """Pairs (row in chosen, triangle) that touch; chosen must ascend."""
     corners = triangles.ravel()
     row = np.minimum(np.searchsorted(chosen, corners), len(chosen) - 1)
     touching = chosen[row] == corners
@@ -81,7 +82,8 @@ def _incidence(chosen: NDArray[np.intp], triangles: NDArray[np.int32]) -> tuple[
 
 
 def _spread(points: Float32, count: int) -> NDArray[np.intp]:
-    """One point of each occupied cell of a grid whose step gives about `count` points, in index order."""
+    """Rows of about `count` evenly spread points: one of each occupied cell of a grid, in ascending order."""
+    # Bisection on the step of the grid.
     low, high = 1e-4, float(np.ptp(points, axis=0).max())
     chosen = np.arange(len(points))
     for _ in range(24):
@@ -109,13 +111,16 @@ def _facet_edges(face_model: FaceModel, triangles: NDArray[np.int32]) -> FacetEd
 def _sum_normals(
     edges: Float32, moves: Float32, first: NDArray[np.int32], touching: NDArray[np.int32]
 ) -> tuple[Float32, Float32]:
-    """Sums of area vectors a x b and of their derivatives a' x b + a x b' around samples: (K, 3), (K, 3, E).
+    """Sums of area vectors a x b and of their derivatives a' x b + a x b' around samples.
 
     Args:
-        edges: (2, T, 3).
-        moves: their derivatives, (2, T, 3, E).
+        edges: edges a and b of each triangle, (2, T, 3).
+        moves: derivatives of the edges by the expression, (2, T, 3, E).
         first: sample k touches the triangles touching[first[k] : first[k + 1]].
-        touching: triangles.
+        touching: ids of triangles.
+
+    Returns:
+        Sums (K, 3) and sums of derivatives (K, 3, E).
     """
     sums = np.zeros((len(first) - 1, 3), np.float32)
     sum_moves = np.zeros((len(first) - 1, 3, moves.shape[3]), np.float32)
@@ -142,6 +147,7 @@ def neutral_normals(samples: SkinSamples, identity: Float64) -> tuple[Float32, F
     """
     edges = samples.edges
     neutral = edges.mean + (identity.astype(np.float32) @ edges.identity).reshape(edges.mean.shape)
+    # The area vector of a triangle is bilinear in its edges: the derivative at zero expression is exact.
     sums, moves = _sum_normals(neutral, edges.expression, samples.incidence.indptr, samples.incidence.indices)
     length = np.linalg.norm(sums, axis=1, keepdims=True)
     return sums / length, moves / length[:, :, None]

@@ -1,25 +1,27 @@
-"""The closed-form start: each frame's pose from the detector's relative 3D landmarks."""
+"""The closed-form start of the fit: each frame's pose from the detector's relative 3D landmarks."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from rendering.arrays import Float32, Float64
 from rendering.camera import Camera
 from rendering.fitting.landmark_terms import LandmarkModel
-from rendering.fitting.parameters import Float32, Float64, Parameters
+from rendering.fitting.parameters import Parameters
 from rendering.fitting.rotations import rotation_vector
 
 MOST_MISFIT = 3.0
-"""A frame whose landmarks lie this many times the median off any face is no start."""
+"""A frame is not used if its landmarks fit a face this many times worse than the median frame's."""
 MOST_LOG_DISTANCE = 0.4
-"""Nor is one whose face is this much larger or smaller than the median."""
+"""A frame is not used if the logarithm of its distance differs from the median by more than this."""
 
 
 def _similarity(source: Float64, target: Float64) -> tuple[float, Float64, Float64]:
-    """Umeyama 1991: scale, rotation and shift with target = scale * rotation @ source + shift."""
+    """Similarity of least squares (Umeyama 1991): target = scale * rotation @ source + shift."""
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     centered = source - source_mean
     u, singular, vt = np.linalg.svd((target - target_mean).T @ centered)
+    # A rotation must not mirror: the smallest singular direction takes the sign.
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     rotation = (u * sign) @ vt
     scale = float((singular * sign).sum() / (centered**2).sum())
@@ -34,14 +36,16 @@ def start_parameters(
     camera: Camera,
     identity_modes: int,
 ) -> Parameters:
-    """Mean face, no expression; pose by similarity to the landmarks, or between the neighbours' poses.
+    """The mean face without expression, posed by a similarity to the landmarks of each frame.
+
+    Frames without usable landmarks take a pose between their neighbours'.
 
     Args:
         model: landmarks of the face model.
-        landmarks: detected x, y and relative z, (N, 478, 3) px; z is used here alone.
+        landmarks: detected x, y and relative z, (N, 478, 3) px; nothing else uses z.
         presence: 0 where a frame's landmarks are not to be used, (N,).
-        camera: of the picture.
-        identity_modes: how many.
+        camera: camera of the picture.
+        identity_modes: number of identity modes, S.
     """
     points = landmarks[:, model.ids].astype(np.float64)
     center, focal_px = (camera.center_x_px, camera.center_y_px), camera.focal_x_px

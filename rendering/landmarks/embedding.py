@@ -1,26 +1,29 @@
-"""Where the 478 landmarks lie on a face model: robust means of what a detector saw in its renders."""
+"""Where the 478 landmarks lie on a face model.
+
+A detector finds the landmarks in renders of the model from several directions; each hit is a point of the
+surface. The robust mean of a landmark's points over the views, moved to the nearest point of the mesh, is its
+embedding.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from rendering.face_model import Float32, Int32
-from rendering.rasterizers.rasterize import Raster
-
-Array = NDArray[Any]
+from rendering.arrays import Array, Bool, Float32, Int32
+from rendering.rasterizers.raster import Raster
 
 SEARCH_PX = 4
-"""A landmark beside the surface (lid rims are at holes) takes the nearest surface within this distance."""
+"""A landmark beside the surface, as lid rims at their holes, takes the nearest pixel within this distance."""
 MIN_COSINE = 0.35
-"""Views that see the surface at a flatter angle than this do not count."""
+"""Views that see the surface at a smaller cosine than this do not count."""
 MIN_VIEWS = 3
+"""A landmark found in fewer views is not embedded."""
 WEISZFELD_STEPS = 30
 CANDIDATE_VERTICES = 24
+"""The closest point is searched on the triangles at this many nearest vertices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,25 +31,25 @@ class LandmarkEmbedding:
     """Surface points of the landmarks."""
 
     triangles: Int32
-    """(478,), -1 where it could not be embedded."""
+    """Triangle of each landmark, (478,); -1 where it could not be embedded."""
     barycentrics: Float32
     """(478, 3)."""
     spread_m: Float32
-    """(478,) median distance of the views' points from their robust mean; NaN where not embedded."""
+    """Median distance of the views' points from their robust mean, (478,) m; NaN where not embedded."""
 
 
 def surface_points(
     landmarks_px: Array, raster: Raster, triangles: Int32, mean: Float32, cosines: Array
 ) -> Float32:
-    """The points of the mean mesh that one view's landmarks touch; NaN where none.
+    """Points of the mean mesh under the landmarks of one view, (L, 3) m; NaN where there is no surface.
 
     Args:
         landmarks_px: (L, 2) px.
-        raster: of one view; its triangle ids index `triangles`.
-        triangles: (F, 3).
-        mean: (V, 3) m, the mean mesh.
-        cosines: (F,) between each triangle's normal and the direction to the camera; at most 0 for
-            triangles that may carry no landmark.
+        raster: raster of the view; its triangle ids index `triangles`.
+        triangles: vertex ids, (F, 3).
+        mean: the mean mesh, (V, 3) m.
+        cosines: cosine between each triangle's normal and the direction to the camera, (F,); 0 or less for
+            triangles that may not carry a landmark.
     """
     ids = raster.triangle_id[0]
     seen = (ids >= 0) & (np.take(cosines, ids) > MIN_COSINE)
@@ -64,7 +67,10 @@ def surface_points(
 
 
 def robust_mean(points: Array) -> Float32:
-    """Geometric median of (K, 3) points (Weiszfeld's iteration): outliers pull no harder than others."""
+    """Geometric median of (K, 3) points, by Weiszfeld's iteration (1937).
+
+    An outlier pulls no harder than any other point.
+    """
     center = np.median(points, axis=0)
     for _ in range(WEISZFELD_STEPS):
         weights = 1.0 / np.maximum(np.linalg.norm(points - center, axis=1), 1e-5)
@@ -72,16 +78,14 @@ def robust_mean(points: Array) -> Float32:
     return np.asarray(center, np.float32)
 
 
-def embed_landmarks(
-    points: Array, mean: Float32, triangles: Int32, surface: NDArray[np.bool_]
-) -> LandmarkEmbedding:
-    """Robust mean of every landmark's points over the views, snapped to the mesh.
+def embed_landmarks(points: Array, mean: Float32, triangles: Int32, surface: Bool) -> LandmarkEmbedding:
+    """Robust mean of each landmark's points over the views, moved to the nearest point of the mesh.
 
     Args:
-        points: (views, 478, 3) m on the mean mesh; NaN where a view does not count.
-        mean: (V, 3) m.
-        triangles: (F, 3).
-        surface: (F,) triangles that may carry landmarks.
+        points: points on the mean mesh, (views, 478, 3) m; NaN where a view does not count.
+        mean: the mean mesh, (V, 3) m.
+        triangles: vertex ids, (F, 3).
+        surface: triangles that may carry landmarks, (F,).
     """
     count = points.shape[1]
     centers = np.full((count, 3), np.nan, np.float32)
@@ -101,7 +105,7 @@ def embed_landmarks(
 
 
 def closest_on_mesh(points: Array, vertices: Array, triangles: Int32) -> tuple[Int32, Float32]:
-    """Triangle and barycentrics of the surface point next to each point: (P, 3) m -> (P,), (P, 3)."""
+    """Triangle and barycentrics of the surface point closest to each point: (P, 3) m -> (P,), (P, 3)."""
     used = np.unique(triangles)
     _, near = cKDTree(vertices[used]).query(points, k=min(CANDIDATE_VERTICES, len(used)))
     near = used[near.reshape(len(points), -1)]
@@ -117,7 +121,9 @@ def closest_on_mesh(points: Array, vertices: Array, triangles: Int32) -> tuple[I
 
 
 def _closest_barycentrics(point: Array, corners: Array) -> Array:
-    """Barycentrics of the point of each triangle next to one point: (T, 3, 3) m -> (T, 3)."""
+    """Barycentrics of each triangle's point closest to a given point: (T, 3, 3) m -> (T, 3)."""
+    # Least squares in the plane; where the solution lies outside the triangle, an edge is closest. The tiny
+    # diagonal keeps triangles without area solvable.
     edges = corners[:, 1:] - corners[:, :1]
     gram = np.einsum("tic,tjc->tij", edges, edges) + 1e-18 * np.eye(3)[1:, 1:]
     inside = np.linalg.solve(gram, np.einsum("tic,tc->ti", edges, point - corners[:, 0])[..., None])[..., 0]
@@ -128,7 +134,7 @@ def _closest_barycentrics(point: Array, corners: Array) -> Array:
 
 
 def _closest_on_edges(point: Array, corners: Array) -> Array:
-    """The same on the three edges: (T, 3, 3) m -> (T, 3)."""
+    """Barycentrics of the closest point on the three edges of each triangle: (T, 3, 3) m -> (T, 3)."""
     following = np.roll(corners, -1, axis=1)
     edges = following - corners
     lengths = np.maximum((edges**2).sum(axis=2), 1e-18)

@@ -1,4 +1,4 @@
-"""Does a landmark embedding make sense: distances on the mean face, and what moves what."""
+"""Plausibility of a landmark embedding: distances on the mean face, and how expressions change them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rendering.face_model import LANDMARKS, FaceModel, Float32
+from rendering.arrays import Float32
+from rendering.face_model import LANDMARKS, FaceModel
 from rendering.landmarks.face_mesh_points import (
     INNER_LIP_PAIRS,
     IRISES,
@@ -19,17 +20,17 @@ from rendering.landmarks.face_mesh_points import (
 
 MIN_EMBEDDED = 400
 MIN_APERTURE_SHARE = 0.12
-"""Lid aperture / eye width of the neutral mean face; open eyes have 0.25 to 0.45."""
+"""Smallest lid aperture / eye width of the neutral mean face; open eyes have 0.25 to 0.45."""
 EYE_DISTANCE_RANGE_M = (0.070, 0.120)
 MAX_LIP_GAP_M = 0.012
 MIN_LIP_RESPONSE_M = 0.008
 TRIED_SIGMA = 4.0
-"""Responses are those of the best expression of this norm."""
+"""Responses are measured with the best expression whose coefficients have this norm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingCheck:
-    """What was measured, metres."""
+    """Measured distances, in metres."""
 
     embedded: int
     right_lid_aperture_m: float
@@ -37,17 +38,18 @@ class EmbeddingCheck:
     lip_gap_m: float
     outer_eye_distance_m: float
     right_lid_response_m: float
-    """How far the right lids close by an expression that leaves the left ones as they are."""
+    """How far the right lids close with an expression that does not move the left ones."""
     left_lid_response_m: float
     lip_response_m: float
-    """How far the inner lips part."""
+    """How far an expression parts the inner lips."""
 
 
 def check_embedding(face_model: FaceModel) -> EmbeddingCheck:
-    """Measure the embedding.
+    """Measure an embedding and refuse one that cannot be right.
 
     Raises:
-        ValueError: a lid or the lips collapsed, sides are swapped, or too few landmarks; it names which.
+        ValueError: a lid or the lips have collapsed, the sides are swapped, the size is wrong, or too few
+            landmarks are embedded; the message names all problems.
     """
     points = face_model.landmark_points(face_model.mean[None])[0]
     right, left = _lid_gradient(face_model, RIGHT_LID_PAIRS), _lid_gradient(face_model, LEFT_LID_PAIRS)
@@ -104,18 +106,19 @@ def _problems(check: EmbeddingCheck, points: Float32) -> list[str]:
 
 
 def _gap(points: Float32, pairs: tuple[tuple[int, int], ...]) -> float:
-    """Mean signed vertical distance from the upper to the lower points, metres."""
+    """Mean signed vertical distance from the upper to the lower points of pairs, metres."""
     return float(np.mean([points[lower, 1] - points[upper, 1] for upper, lower in pairs]))
 
 
 def _lid_gradient(face_model: FaceModel, pairs: tuple[tuple[int, int], ...]) -> Float32:
-    """Change of that distance per expression coefficient: (25,) m."""
+    """Change of the pairs' mean distance with each expression coefficient: (25,) m."""
     moves = face_model.landmark_points(face_model.expression_basis)
     return np.asarray([_gap(move, pairs) for move in moves], np.float32)
 
 
 def _alone(gradient: Float32, other: Float32) -> float:
-    """Largest change along the gradient without a change along the other, metres."""
+    """Largest change along one gradient that leaves the other quantity as it is, metres."""
     norm = float(np.linalg.norm(other))
+    # Remove the part of the gradient that would change the other quantity.
     free = gradient if norm == 0 else gradient - other * float(gradient @ other) / norm**2
     return TRIED_SIGMA * float(np.linalg.norm(free))

@@ -1,6 +1,6 @@
-"""Names of MediaPipe face mesh points: rings and pairs by index into the 478 landmarks.
+"""Names for points of MediaPipe's face mesh: rings and pairs of indices into the 478 landmarks.
 
-Left and right are the subject's: 33 is the outer corner of the right eye, 263 of the left one.
+Left and right are the subject's: 33 is the outer corner of the right eye, 263 that of the left one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LEFT_BROW: Final = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 IRISES: Final = tuple(range(468, 478))
 
 RIGHT_LID_PAIRS: Final = ((159, 145), (158, 153), (160, 144))
-"""Upper and lower lid points that face each other."""
+"""Upper and lower points of the right lids that face each other."""
 LEFT_LID_PAIRS: Final = ((386, 374), (385, 380), (387, 373))
 INNER_LIP_PAIRS: Final = ((13, 14), (82, 87), (312, 317))
 """Upper and lower lip points that face each other."""

@@ -1,21 +1,19 @@
-"""Renders of a face model for the landmark detector: painted where it has no colours, lit plainly."""
+"""Renders of a face model for the landmark detector, plainly lit; models without colours are painted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from rendering.arrays import Array, Bool, Float32, Int32, UInt8
 from rendering.camera import Camera
-from rendering.face_model import Float32, Int32
 from rendering.landmarks.face_mesh_points import LEFT_BROW, LEFT_EYE, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
 from rendering.normals import vertex_normals
-from rendering.rasterizers.rasterize import Raster, rasterize
-
-Array = NDArray[Any]
+from rendering.polygon import inside_polygon
+from rendering.rasterizers.raster import Raster
+from rendering.rasterizers.rasterize import rasterize
 
 VIEW_PX = 512
 VIEW_CAMERA = Camera.centered(1250.0, VIEW_PX, VIEW_PX)
@@ -33,18 +31,18 @@ LIGHT = np.array([0.25, -0.45, -0.86])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandmarkView:
-    """One render and what lies behind each of its pixels."""
+    """A render, and the surface behind each of its pixels."""
 
-    image: NDArray[np.uint8]
+    image: UInt8
     """(H, W, 3) RGB."""
     raster: Raster
     cosines: Float32
-    """(F,) between each triangle's normal and the direction to the camera."""
+    """Cosine between each triangle's normal and the direction to the camera, (F,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoleCenters:
-    """Where a model's surface may have holes, in its own coordinates: (3,) m each."""
+    """Centres of the holes that a model's surface may have, (3,) m each."""
 
     right_eye: Float32
     left_eye: Float32
@@ -52,7 +50,7 @@ class HoleCenters:
 
 
 def head_pose(vertices: Array, *, yaw_deg: float, pitch_deg: float) -> Float32:
-    """Camera-space vertices of a head turned about the centre of its bounding box: (V, 3) -> (V, 3) m."""
+    """Camera-space vertices of a head turned about the model's origin: (V, 3) m -> (V, 3) m."""
     yaw, pitch = np.radians(yaw_deg), np.radians(pitch_deg)
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
@@ -61,9 +59,10 @@ def head_pose(vertices: Array, *, yaw_deg: float, pitch_deg: float) -> Float32:
 
 
 def triangle_cosines(vertices: Array, triangles: Int32) -> Float32:
-    """Cosine between outward normal and direction to the camera: (V, 3) m, (F, 3) -> (F,)."""
+    """Cosine between outward normal and direction to the camera: camera space (V, 3) m, (F, 3) -> (F,)."""
     corners = vertices[triangles]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    # The camera is at the origin.
     toward = -corners.mean(axis=1)
     lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(toward, axis=1)
     return np.asarray((normals * toward).sum(axis=1) / np.maximum(lengths, 1e-18), np.float32)
@@ -72,13 +71,13 @@ def triangle_cosines(vertices: Array, triangles: Int32) -> Float32:
 def render_view(
     vertices: Float32, triangles: Int32, albedo: Float32, holes: HoleCenters | None
 ) -> LandmarkView:
-    """Lambert shading on a plain background; holes and inner sides become eyes and mouth.
+    """Render with Lambert shading on a plain background; holes and inner sides are painted as eyes and mouth.
 
     Args:
         vertices: camera space, (V, 3) m.
-        triangles: (F, 3).
-        albedo: (V, 3) RGB 0..1.
-        holes: camera-space centres; None = leave the holes.
+        triangles: vertex ids, (F, 3).
+        albedo: colour of each vertex, (V, 3) RGB 0..1.
+        holes: centres of the holes in camera space; None = the holes stay background.
     """
     raster = rasterize(vertices[None], triangles, VIEW_CAMERA)
     cosines = triangle_cosines(vertices, triangles)
@@ -92,12 +91,13 @@ def render_view(
     if holes is not None:
         outside = ~(covered & (np.take(cosines, ids) > 0.0))
         _fill_holes(image, outside & ndimage.binary_fill_holes(covered), holes)
+    # A square root is about the gamma of a display: the detector knows ordinary pictures.
     bytes_ = np.clip(np.sqrt(np.clip(image, 0, 1)) * 255 * 0.98, 0, 255)
     return LandmarkView(image=bytes_.astype(np.uint8), raster=raster, cosines=cosines)
 
 
-def _fill_holes(image: Array, holes: NDArray[np.bool_], centers: HoleCenters) -> None:
-    """Paint each hole as the nearest of eyes and mouth."""
+def _fill_holes(image: Array, holes: Bool, centers: HoleCenters) -> None:
+    """Paint each pixel of the holes as the nearest of the two eyes and the mouth."""
     points = np.stack([centers.right_eye, centers.left_eye, centers.mouth])
     centers_px = VIEW_CAMERA.project(points)
     rows, columns = np.nonzero(holes)
@@ -111,15 +111,19 @@ def _fill_holes(image: Array, holes: NDArray[np.bool_], centers: HoleCenters) ->
 
 
 def painted_albedo(landmarks_px: Array, vertices: Float32) -> Float32:
-    """Vertex colours from landmarks seen in one frontal view: lips, brows, eyes, the rest skin.
+    """Vertex colours from the landmarks of one frontal view: lips, brows and eyes, skin elsewhere.
 
     Args:
-        landmarks_px: (478, 2) px in that view.
-        vertices: its camera-space vertices, (V, 3) m.
+        landmarks_px: landmarks in that view, (478, 2) px.
+        vertices: camera-space vertices of that view, (V, 3) m.
+
+    Returns:
+        RGB 0..1, (V, 3).
     """
     pixels = VIEW_CAMERA.project(vertices)
     albedo = np.empty((len(vertices), 3), np.float32)
     albedo[:] = SKIN
+    # Paint the front of the head only: the polygons are infinite prisms.
     near = vertices[:, 2] < np.median(vertices[:, 2])
     regions = [
         (LIPS_OUTER, LIPS),
@@ -136,13 +140,3 @@ def painted_albedo(landmarks_px: Array, vertices: Float32) -> Float32:
         iris = np.linalg.norm(pixels - eye.mean(axis=0), axis=1) < radius_px
         albedo[near & iris & inside_polygon(pixels, eye)] = IRIS
     return albedo
-
-
-def inside_polygon(points: Array, ring: Array) -> NDArray[np.bool_]:
-    """Even-odd rule: points (P, 2), ring (R, 2) -> (P,)."""
-    inside = np.zeros(len(points), bool)
-    for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
-        crosses = (points[:, 1] < y0) != (points[:, 1] < y1)
-        x = x0 + (points[:, 1] - y0) * (x1 - x0) / (y1 - y0 if y1 != y0 else 1.0)
-        inside ^= crosses & (points[:, 0] < x)
-    return inside

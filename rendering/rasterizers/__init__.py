@@ -1,1 +1,1 @@
-"""Rasterizers: one function in front of every backend."""
+"""Rasterizers: rasterize.py is the one function in front of the backends."""

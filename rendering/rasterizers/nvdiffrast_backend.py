@@ -1,22 +1,19 @@
-"""The CUDA rasterizer (optional package nvdiffrast, non-commercial licence)."""
+"""The CUDA rasterizer of the optional package nvdiffrast (Laine et al. 2020), non-commercial licence."""
 
 from __future__ import annotations
 
-import numpy as np
 import nvdiffrast.torch as nvdiffrast
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from rendering.arrays import Float32, Int32
 from rendering.camera import Camera
-from rendering.rasterizers.rasterize import NEAR_M, Raster
+from rendering.rasterizers.raster import NEAR_M, Raster
 
 FRAMES_AT_ONCE = 16
 
 
-def rasterize_into(
-    out: Raster, vertices_m: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera
-) -> None:
+def rasterize_into(out: Raster, vertices_m: Float32, triangles: Int32, camera: Camera) -> None:
     """Fill the raster; see rendering.rasterizers.rasterize.rasterize."""
     context = nvdiffrast.RasterizeCudaContext()
     faces = torch.from_numpy(triangles).cuda()
@@ -38,9 +35,9 @@ def rasterize_into(
 
 
 def clip_space(vertices: Tensor, camera: Camera) -> Tensor:
-    """Homogeneous clip coordinates, (N, V, 3) m -> (N, V, 4).
+    """Homogeneous clip coordinates of camera-space vertices: (N, V, 3) m -> (N, V, 4).
 
-    nvdiffrast's first row is y = -1, so that y down needs no flip: row 0 of its result is the top row.
+    nvdiffrast puts y = -1 into its first row. With y down that is the top row: no flip is needed.
     """
     x, y, z = vertices.unbind(-1)
     near, far = max(NEAR_M, float(z.min()) / 2), 2 * float(z.max()) + NEAR_M

@@ -1,23 +1,20 @@
-"""The pytorch3d rasterizer (optional package; on the CPU it takes seconds a frame)."""
+"""The rasterizer of the optional package pytorch3d; on a CPU it takes seconds a frame."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes
 from pytorch3d.structures import Meshes
 from torch import Tensor
 
+from rendering.arrays import Float32, Int32
 from rendering.camera import Camera
-from rendering.rasterizers.rasterize import NEAR_M, Raster
+from rendering.rasterizers.raster import NEAR_M, Raster
 
 FRAMES_AT_ONCE = 16
 
 
-def rasterize_into(
-    out: Raster, vertices_m: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera
-) -> None:
+def rasterize_into(out: Raster, vertices_m: Float32, triangles: Int32, camera: Camera) -> None:
     """Fill the raster; see rendering.rasterizers.rasterize.rasterize."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     faces = torch.from_numpy(triangles).long().to(device)
@@ -34,7 +31,7 @@ def rasterize_into(
             z_clip_value=NEAR_M,
         )
         hit = packed_id[..., 0] >= 0
-        # Faces are numbered through the batch.
+        # pytorch3d numbers faces through the whole batch.
         triangle_id = torch.where(hit, packed_id[..., 0] % max(len(faces), 1), -1)
         out.triangle_id[frames] = triangle_id.int().cpu().numpy()
         out.barycentrics[frames] = (weights[..., 0, :] * hit[..., None]).cpu().numpy()
@@ -42,7 +39,10 @@ def rasterize_into(
 
 
 def screen_space(vertices: Tensor, camera: Camera) -> Tensor:
-    """pytorch3d's screen, +x left and +y up, the shorter side -1..1: (N, V, 3) m -> (N, V, 3), z in m."""
+    """Vertices on pytorch3d's screen: (N, V, 3) m -> (N, V, 3), z in metres.
+
+    The screen has +x left and +y up; the picture's shorter side reaches from -1 to 1.
+    """
     x, y, z = vertices.unbind(-1)
     half = min(camera.width, camera.height) / 2
     column = camera.focal_x_px * x / z + camera.center_x_px

@@ -1,29 +1,24 @@
-"""One rasterizer function in front of every backend: vertices, triangles, camera -> Raster.
+"""One function in front of every rasterizer backend: vertices, triangles, camera -> Raster.
 
-All backends see the same picture: a pixel is covered when its centre (column + 0.5, row + 0.5) lies in a
-triangle's projection, from either side, and the nearest surface wins. The two CPU backends add exact rules,
-so that their output is the same bit for bit wherever they run: projected corners are rounded to
-GRID_STEPS_PER_PX, a centre on an edge belongs to the triangle to whose top or left the edge is, and of
-surfaces at the same depth the lower triangle id wins.
+    raster = rasterize(vertices_m, triangles, camera)
+    depth_m = raster.depth_m[0]
+
+All backends draw the same picture: a triangle covers a pixel when the pixel's centre (column + 0.5,
+row + 0.5) lies in its projection, whichever side it shows, and the nearest surface wins. The two CPU
+backends add exact rules, so that their outputs agree bit for bit on every machine: projected corners are
+rounded to a grid of GRID_STEPS_PER_PX, a centre on an edge belongs to the triangle whose left or top edge it
+is (the top-left rule of graphics hardware), and at equal depth the lower triangle id wins.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Float32, Int32
 from rendering.camera import Camera
-
-Backend = Literal["numba", "reference", "nvdiffrast", "pytorch3d"]
-
-NEAR_M = 1e-3
-"""A triangle with a corner nearer than this (or behind the camera, or not finite) is left out."""
-GRID_STEPS_PER_PX = 65536.0
-"""Projected corners lie on this grid: edge functions of triangles below 1,024 px are exact in float64."""
+from rendering.rasterizers.raster import Backend, Raster, empty_raster
 
 _CURES = {
     "nvdiffrast": "install it from https://github.com/NVlabs/nvdiffrast (non-commercial licence, needs CUDA)",
@@ -31,49 +26,28 @@ _CURES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raster:
-    """What each pixel centre sees; -1 / 0 where there is no surface."""
-
-    triangle_id: NDArray[np.int32]
-    """(N, H, W), index into the triangles given; -1 = none."""
-    barycentrics: NDArray[np.float32]
-    """(N, H, W, 3), perspective-correct weights of the triangle's corners."""
-    depth_m: NDArray[np.float32]
-    """(N, H, W), camera-space z in metres; 0 = none."""
-
-
-def empty_raster(frames: int, camera: Camera) -> Raster:
-    """Buffers for rasterize(..., out=): loops reuse them, which halves the time of a frame."""
-    shape = (frames, camera.height, camera.width)
-    return Raster(
-        triangle_id=np.empty(shape, np.int32),
-        barycentrics=np.empty((*shape, 3), np.float32),
-        depth_m=np.empty(shape, np.float32),
-    )
-
-
 def rasterize(
-    vertices_m: NDArray[np.float32],
-    triangles: NDArray[np.int32],
+    vertices_m: Float32,
+    triangles: Int32,
     camera: Camera,
     *,
     backend: Backend = "numba",
     out: Raster | None = None,
 ) -> Raster:
-    """Rasterize camera-space vertices (N, V, 3) m at every pixel centre; nearest surface wins.
+    """Rasterize meshes at every pixel centre; the nearest surface wins.
 
     Args:
         vertices_m: camera-space vertices, (N, V, 3) m.
-        triangles: vertex ids, (F, 3).
-        camera: the camera, and the size of the picture.
-        backend: "numba" (CPU default, canonical), "reference" (torch, the oracle of the tests), "nvdiffrast"
-            (CUDA) or "pytorch3d"; the last two are optional packages.
-        out: buffers of N frames to write into and return (see empty_raster); they are overwritten whole.
+        triangles: vertex ids, (F, 3), the same in all frames.
+        camera: intrinsics, and the size of the picture.
+        backend: "numba" (CPU, the canonical one for published depth), "reference" (torch, what the tests
+            compare with), "nvdiffrast" (CUDA) or "pytorch3d"; the last two are optional packages.
+        out: buffers of N frames to write into and return (see empty_raster), overwritten completely; None =
+            new ones.
 
     Raises:
         ModuleNotFoundError: the backend's package is not installed; the message says how to get it.
-        ValueError: triangle ids outside the vertices, or buffers of another size.
+        ValueError: triangle ids lie outside the vertices, or the buffers have another size.
     """
     implementation = _load(backend)
     vertices = np.ascontiguousarray(vertices_m, np.float32)
@@ -98,7 +72,9 @@ def _load(backend: Backend) -> ModuleType:
 
 
 def _implementation(backend: Backend) -> ModuleType:
-    # written out, so that a stage's key names the code of every backend (tasks/store/reached_modules.py)
+    # Written out instead of import_module(): a stage's key holds the source of every module that import
+    # statements lead to (tasks/store/reached_modules.py). They stand inside the function, so that numba,
+    # torch and the optional packages are loaded only where their backend is used.
     if backend == "numba":
         from rendering.rasterizers import numba_backend
 
@@ -116,7 +92,7 @@ def _implementation(backend: Backend) -> ModuleType:
     return reference_backend
 
 
-def _check(vertices: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera, out: Raster) -> None:
+def _check(vertices: Float32, triangles: Int32, camera: Camera, out: Raster) -> None:
     if triangles.size and not 0 <= triangles.min() <= triangles.max() < vertices.shape[1]:
         raise ValueError(
             f"triangle ids run from {triangles.min()} to {triangles.max()}, "

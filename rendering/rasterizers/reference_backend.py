@@ -1,28 +1,26 @@
-"""The reference rasterizer, pure torch: the same rules as the numba one, written without its loops.
+"""The reference rasterizer: the rules of the numba one in plain torch, without its loops.
 
-Every triangle's bounding box is expanded into (triangle, pixel) candidates; the covered ones are scattered
-into the picture, first by depth, then by triangle id. The tests' oracle, ten times slower.
+Tests compare the numba backend with it; it is ten times slower. Every triangle's bounding box is expanded
+into (triangle, pixel) candidates; those that are covered are scattered into the picture, first by depth,
+then by triangle id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from rendering.arrays import Float32, Int32
 from rendering.camera import Camera
-from rendering.rasterizers.rasterize import GRID_STEPS_PER_PX, NEAR_M, Raster
+from rendering.rasterizers.raster import GRID_STEPS_PER_PX, NEAR_M, Raster
 
 CANDIDATES = 1 << 20
-"""Candidates at a time: bounds the memory (a triangle alone may have as many as the picture has pixels)."""
+"""Candidates at a time, which bounds the memory; one triangle alone may have as many as there are pixels."""
 
 
-def rasterize_into(
-    out: Raster, vertices_m: NDArray[np.float32], triangles: NDArray[np.int32], camera: Camera
-) -> None:
+def rasterize_into(out: Raster, vertices_m: Float32, triangles: Int32, camera: Camera) -> None:
     """Fill the raster; see rendering.rasterizers.rasterize.rasterize."""
     for frame in range(len(vertices_m)):
         corners, ids = _corners(torch.from_numpy(vertices_m[frame]).double(), triangles, camera)
@@ -32,7 +30,7 @@ def rasterize_into(
         out.depth_m[frame] = picture[2].numpy()
 
 
-def _corners(vertices: Tensor, triangles: NDArray[np.int32], camera: Camera) -> tuple[Tensor, Tensor]:
+def _corners(vertices: Tensor, triangles: Int32, camera: Camera) -> tuple[Tensor, Tensor]:
     """Corners (x px, y px, 1/z) of the triangles that can be drawn, (T, 3, 3), and their ids, (T,)."""
     z = vertices[:, 2]
     focal = torch.tensor([camera.focal_x_px, camera.focal_y_px], dtype=torch.float64)
@@ -49,7 +47,7 @@ def _corners(vertices: Tensor, triangles: NDArray[np.int32], camera: Camera) -> 
 
 
 def _draw(corners: Tensor, ids: Tensor, camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
-    """The picture of one frame: triangle id (H, W), barycentrics (H, W, 3), depth (H, W)."""
+    """Draw one frame: triangle id (H, W), barycentrics (H, W, 3) and depth (H, W) m."""
     size = camera.height * camera.width
     nearest = torch.full((size,), torch.inf)
     winner = torch.full((size,), -1, dtype=torch.int64)
@@ -71,7 +69,7 @@ def _draw(corners: Tensor, ids: Tensor, camera: Camera) -> tuple[Tensor, Tensor,
 
 
 def _candidates(corners: Tensor, camera: Camera) -> Iterator[tuple[Tensor, Tensor]]:
-    """(triangle, pixel) pairs of all bounding boxes, in pieces, by ascending triangle."""
+    """All (triangle, pixel) pairs of the bounding boxes, in pieces, by ascending triangle."""
     limit = torch.tensor([camera.width - 1.0, camera.height - 1.0], dtype=torch.float64)
     first = torch.ceil(corners[..., :2].amin(dim=1) - 0.5).clamp(min=0).minimum(limit + 1).long()
     last = torch.floor(corners[..., :2].amax(dim=1) - 0.5).clamp(min=-1).minimum(limit).long()

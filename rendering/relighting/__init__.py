@@ -1,1 +1,1 @@
-"""Light on surfaces: diffuse shading by spherical harmonics."""
+"""Light on surfaces: diffuse shading with spherical harmonics."""

@@ -1,40 +1,45 @@
-"""Diffuse shading: albedo times second-order spherical harmonics, in linear light."""
+"""Diffuse shading: albedo times irradiance in spherical harmonics up to the second order, in linear light.
+
+The irradiance of distant light on a convex Lambertian surface depends on the normal alone, and nine
+coefficients give it to about one per cent on average (Ramamoorthi and Hanrahan 2001). It is the diffuse
+shading layer of the paper's relighting (section 5.4).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Array, Float32, Int32, UInt8
 from rendering.camera import Camera
 from rendering.compiled import compiled
 from rendering.normals import vertex_normals
-from rendering.rasterizers.rasterize import Raster, rasterize
+from rendering.rasterizers.raster import Raster
+from rendering.rasterizers.rasterize import rasterize
 
-Array = NDArray[Any]
-
+# Normalisation of the real spherical harmonics: sqrt(1 / (4 pi)); sqrt(3 / (4 pi)); sqrt(15 / (4 pi)),
+# sqrt(5 / (16 pi)) and sqrt(15 / (16 pi)).
 SH_BAND_0 = 0.28209479177387814
 SH_BAND_1 = 0.4886025119029199
 SH_BAND_2 = (1.0925484305920792, 0.31539156525252005, 0.5462742152960396)
 
 LAMBERT = np.array([np.pi, 2 * np.pi / 3, np.pi / 4]).repeat([1, 3, 5])
-"""The clamped cosine in spherical harmonics, a factor a band (Ramamoorthi and Hanrahan 2001)."""
+"""The clamped cosine in spherical harmonics, one factor for each band (Ramamoorthi and Hanrahan 2001)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texture:
-    """A picture on a mesh; multiplies the vertex colours."""
+    """A picture on a mesh that multiplies the vertex colours."""
 
-    image: NDArray[np.float32]
+    image: Float32
     """Linear, (h, w, 3)."""
-    uv: NDArray[np.float32]
-    """Of each triangle's corners, (F, 3, 2): 0..1 across the picture from its top left corner."""
+    uv: Float32
+    """Place of each triangle's corners in the picture, (F, 3, 2): 0..1 from its top left corner."""
 
 
 def sh_basis(normals: Array) -> Array:
-    """Real spherical harmonics of unit normals (..., 3), camera axes: (..., 9).
+    """Real spherical harmonics of unit normals in camera axes: (..., 3) -> (..., 9).
 
     Order: 1 | y, z, x | xy, yz, 3z^2 - 1, xz, x^2 - y^2, orthonormal on the sphere.
     """
@@ -56,23 +61,24 @@ def sh_basis(normals: Array) -> Array:
     )
 
 
-def directional_light(direction: Array, color: Array) -> NDArray[np.float32]:
-    """Coefficients (9, 3) of a distant lamp: unit vector towards it (3,), colour (3,).
+def directional_light(direction: Array, color: Array) -> Float32:
+    """Coefficients (9, 3) of a distant lamp: unit vector towards the lamp (3,), colour (3,).
 
-    A white surface that faces the lamp gets about its colour, one that looks away about nothing (the
-    second order leaves a ripple of a few per cent).
+    A white surface that faces the lamp takes on about its colour, one that faces away stays nearly black.
+    Stopping at the second order leaves a ripple of a few per cent.
     """
     return np.asarray((LAMBERT * sh_basis(direction))[:, None] * color, dtype=np.float32)
 
 
-def ambient_light(color: Array) -> NDArray[np.float32]:
-    """Coefficients (9, 3) of light from everywhere that gives a white surface the colour (3,)."""
+def ambient_light(color: Array) -> Float32:
+    """Coefficients (9, 3) of equal light from all sides that gives a white surface the colour (3,)."""
     lighting = np.zeros((9, 3), np.float32)
+    # The constant harmonic alone. Coefficients are those of irradiance: LAMBERT is part of them.
     lighting[0] = np.asarray(color) / SH_BAND_0
     return lighting
 
 
-def interpolate(raster: Raster, triangles: Array, attributes: Array) -> NDArray[np.float32]:
+def interpolate(raster: Raster, triangles: Array, attributes: Array) -> Float32:
     """Vertex attributes at every pixel: (N, V, K) or (V, K) -> (N, H, W, K); 0 where there is no surface."""
     frames = len(raster.depth_m)
     values = np.broadcast_to(attributes, (frames, *attributes.shape[-2:]))
@@ -97,38 +103,40 @@ def _interpolate(triangle_id: Array, weights: Array, triangles: Array, values: A
                     result[row, column, k] = total
 
 
-def shade_vertices(
-    vertices_m: NDArray[np.float32], triangles: Array, albedo: Array, lighting: Array
-) -> NDArray[np.float32]:
-    """Linear colour of every vertex: (N, V, 3) m, albedo (V, 3) 0..1, lighting (9, 3) -> (N, V, 3)."""
+def shade_vertices(vertices_m: Float32, triangles: Array, albedo: Array, lighting: Array) -> Float32:
+    """Linear colour of every vertex: (N, V, 3) m, albedo (V, 3) 0..1, lighting (9, 3) -> (N, V, 3).
+
+    Shading ignores cast shadows: it depends on the normals alone.
+    """
     irradiance = sh_basis(vertex_normals(vertices_m, triangles)) @ lighting
     return np.asarray(albedo * np.maximum(irradiance, 0), dtype=np.float32)
 
 
 def render_image(
-    vertices_m: NDArray[np.float32],
-    triangles: NDArray[np.int32],
+    vertices_m: Float32,
+    triangles: Int32,
     camera: Camera,
     *,
-    colors: NDArray[np.float32],
-    background: NDArray[np.float32],
+    colors: Float32,
+    background: Float32,
     texture: Texture | None = None,
     samples: int = 2,
-) -> NDArray[np.float32]:
-    """One picture of a mesh in front of a background.
+) -> Float32:
+    """Render a mesh in front of a background.
 
     Args:
         vertices_m: camera-space vertices, (V, 3) m.
-        triangles: (F, 3).
-        camera: the camera, and the size of the picture.
+        triangles: vertex ids, (F, 3).
+        camera: intrinsics, and the size of the picture.
         colors: linear light of each vertex, (V, 3), for example from shade_vertices.
         background: linear light, (H, W, 3).
-        texture: multiplies the colours.
-        samples: anti-aliasing: samples a pixel along each axis.
+        texture: picture that multiplies the colours; None = no texture.
+        samples: samples of a pixel along each axis, averaged against aliasing.
 
     Returns:
         Linear light, (H, W, 3).
     """
+    # Supersampling is a camera with more pixels.
     scale = np.diag([samples, samples, 1.0])
     fine = camera.cropped(scale, camera.width * samples, camera.height * samples)
     raster = rasterize(vertices_m[None], triangles, fine)
@@ -161,7 +169,7 @@ def _resolve(
     background: Array,
     picture: Array,
 ) -> None:
-    """Average the samples of each pixel, of surface and background alike."""
+    """Average the samples of each pixel; a sample without surface takes the background."""
     samples = triangle_id.shape[0] // picture.shape[0]
     share = np.float32(1.0 / samples**2)
     picture[:] = 0.0
@@ -180,12 +188,13 @@ def _resolve(
                     light = np.float32(0.0)
                     for corner in range(3):
                         light += weight[corner] * colors[triangles[t, corner], k]
+                    # Linear interpolation in linear light: colours average as light does.
                     pixel[k] += share * light * _bilinear(image, u, v, k)
 
 
 @compiled
 def _bilinear(image: Array, u: float, v: float, k: int) -> float:
-    """Channel k of a picture at (u, v) in 0..1, clamped at its border."""
+    """Bilinear value of channel k of a picture at (u, v) in 0..1, clamped at the border."""
     x = min(max(u * image.shape[1] - 0.5, 0.0), image.shape[1] - 1.0)
     y = min(max(v * image.shape[0] - 0.5, 0.0), image.shape[0] - 1.0)
     left, top = int(x), int(y)
@@ -195,23 +204,23 @@ def _bilinear(image: Array, u: float, v: float, k: int) -> float:
     return float(above + (y - top) * (below - above))
 
 
-def to_srgb8(linear: Array) -> NDArray[np.uint8]:
-    """Linear light 0..1 -> sRGB 0..255."""
+def to_srgb8(linear: Array) -> UInt8:
+    """Encode linear light 0..1 as sRGB 0..255 (IEC 61966-2-1)."""
     return _SRGB8[(np.clip(linear, 0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)]
 
 
-def _srgb8_table() -> NDArray[np.uint8]:
+def _srgb8_table() -> UInt8:
     linear = np.arange(65536) / 65535
     curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.round(255 * curve), dtype=np.uint8)
 
 
 _SRGB8 = _srgb8_table()
-"""A table is ten times faster than the power function."""
+"""sRGB code of linear light in steps of 1 / 65535: a table is ten times as fast as the power function."""
 
 
-def from_srgb8(values: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Linear light 0..1 of sRGB codes 0..255."""
+def from_srgb8(values: UInt8) -> Float32:
+    """Decode sRGB 0..255 to linear light 0..1."""
     coded = np.arange(256) / 255
     table = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     return table.astype(np.float32)[values]

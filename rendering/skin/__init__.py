@@ -1,1 +1,1 @@
-"""The visible facial skin: which triangles and pixels it covers, and its depth map."""
+"""The visible facial skin: the triangles and pixels that it covers, and its depth map."""

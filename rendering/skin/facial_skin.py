@@ -1,37 +1,35 @@
-"""Which triangles are visible facial skin, from where a model's landmarks lie."""
+"""The triangles of a face model that are visible facial skin, found from its landmarks."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from rendering.face_model import Int32
+from rendering.arrays import Array, Bool, Int32
 from rendering.landmarks.face_mesh_points import FACE_OVAL, JAW, LEFT_EYE, LIPS_OUTER, RIGHT_EYE
-from rendering.landmarks.views import inside_polygon
-
-Array = NDArray[Any]
+from rendering.polygon import inside_polygon
 
 OVAL_GROWTH = 1.08
-"""The face oval reaches this much further out: it ends below the hair line."""
+"""The oval of MediaPipe's face mesh is enlarged by this factor: it ends well below the hair line."""
 THROAT_MARGIN_M = 0.004
+"""Triangles further than this under the plane of the jaw line belong to the throat."""
 
 
-def skin_from_outline(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray[np.bool_]:
-    """Triangles in front, within the face oval, outside the eyes and not on the inner side of the lips: (F,).
+def skin_from_outline(vertices: Array, triangles: Int32, landmark_points: Array) -> Bool:
+    """Triangles of the front of the face without eyes and the inside of the mouth: (F,).
+
+    These are the triangles within the face oval, outside the eyes, and not on the inner side of the lips.
 
     Args:
         vertices: the mean mesh, (V, 3) m.
         triangles: (F, 3).
-        landmark_points: (478, 3) m on it; NaN where not embedded.
+        landmark_points: landmarks on the mean mesh, (478, 3) m; NaN where not embedded.
     """
     corners = vertices[triangles]
     centers = corners.mean(axis=1)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     oval = _ring(landmark_points, FACE_OVAL)
-    # Contour points slide inwards on some cheeks; the face is convex, so their hull is its outline.
+    # On some cheeks landmarks of the oval slide inwards. A face is convex: the hull of all is its outline.
     hull = oval[ConvexHull(oval[:, :2]).vertices, :2]
     grown = (hull - hull.mean(axis=0)) * OVAL_GROWTH + hull.mean(axis=0)
     skin = inside_polygon(centers[:, :2], grown) & (centers[:, 2] < oval[:, 2].max())
@@ -43,11 +41,11 @@ def skin_from_outline(vertices: Array, triangles: Int32, landmark_points: Array)
     )
 
 
-def throat(vertices: Array, triangles: Int32, landmark_points: Array) -> NDArray[np.bool_]:
-    """Triangles under the plane through the jaw line, from ear to chin to ear: (F,)."""
+def throat(vertices: Array, triangles: Int32, landmark_points: Array) -> Bool:
+    """Triangles under the plane through the jaw line from ear to chin to ear: (V, 3) m, (F, 3) -> (F,)."""
     jaw = _ring(landmark_points, JAW)
     center = jaw.mean(axis=0)
-    # Least squares for y = a z + b: the face is symmetric, so the plane does not tilt sideways.
+    # Least squares for y = a z + b: a face is symmetric, so that the plane does not tilt sideways.
     slope = np.polyfit(jaw[:, 2] - center[2], jaw[:, 1] - center[1], 1)[0]
     offsets = vertices[triangles].mean(axis=1) - center
     below_m = (offsets[:, 1] - slope * offsets[:, 2]) / np.hypot(1.0, slope)

@@ -1,40 +1,41 @@
-"""The visible facial skin of one mesh in one picture: rasterized, its closed lips shut, its mask cleaned."""
+"""The visible facial skin of a mesh in a picture: depth and mask, without the slits of closed lips and lids.
+
+The whole mesh hides what lies behind it, but only its skin gets a depth, as in the paper's training and
+evaluation data (sections 5.1, 5.2 and 7.3).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Array, Bool, Float32, Int32
 from rendering.camera import Camera
 from rendering.compiled import compiled
-from rendering.rasterizers.rasterize import Raster, rasterize
+from rendering.rasterizers.raster import Raster
+from rendering.rasterizers.rasterize import rasterize
 from rendering.skin.depth_map import cleaned_mask, filled_depth, slits
 from rendering.skin.settings import SkinSettings
-
-Bools = NDArray[np.bool_]
-Float32 = NDArray[np.float32]
-Int32 = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkinMesh:
-    """A mesh that hides as a whole and shows its skin."""
+    """A mesh whose skin is shown; the rest of it only hides what lies behind."""
 
     triangles: Int32
     """Vertex ids, (F, 3), counter-clockwise seen from outside."""
-    is_skin: Bools
-    """(F,), triangles whose depth is published."""
+    is_skin: Bool
+    """(F,), triangles of skin, whose depth is published."""
     skin_vertices: Int32
-    """Ids of the vertices of these triangles, (S,)."""
-    is_clear: Bools
-    """(F,), triangles that the picture shows; False where hair, glasses or a hand hide them."""
+    """Ids of the vertices of the skin's triangles, (S,)."""
+    is_clear: Bool
+    """(F,), False for triangles that hair, glasses or a hand hide in the video."""
 
 
 def skin_mesh(triangles: Int32, skin_triangles: Int32) -> SkinMesh:
-    """A mesh with nothing in front: triangles (F, 3), and the ids (S,) of those that are skin."""
+    """A mesh that nothing hides: triangles (F, 3), and the ids (S,) of those that are skin."""
     corners = np.ascontiguousarray(triangles, np.int32)
     return SkinMesh(
         triangles=corners,
@@ -46,27 +47,37 @@ def skin_mesh(triangles: Int32, skin_triangles: Int32) -> SkinMesh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkinPicture:
-    """What one frame publishes."""
+    """Depth and mask of one frame."""
 
     depth_m: Float32
     """(H, W), camera-space z; 0 = no surface."""
-    mask: Bools
-    """(H, W), skin that the picture shows; inside depth_m > 0."""
+    mask: Bool
+    """(H, W), skin that the video shows; True only where depth_m > 0."""
     view: tuple[slice, slice]
-    """Rows and columns outside of which there is neither."""
+    """Rows and columns that contain all of the skin; outside of them depth and mask are 0."""
 
 
 def skin_picture(
     vertices_m: Float32, mesh: SkinMesh, camera: Camera, *, settings: SkinSettings, out: Raster
 ) -> SkinPicture:
-    """Depth and mask of camera-space vertices (V, 3) m; `out` is a raster of one frame to work in."""
-    view, drawn = _reach(vertices_m, mesh, camera)
+    """Depth and mask of the skin of one frame.
+
+    Args:
+        vertices_m: camera space, (V, 3) m.
+        mesh: the mesh, and which of it is skin.
+        camera: intrinsics, and the size of the picture.
+        settings: which slits to fill and how to clean the mask.
+        out: raster of one frame to work in; it is overwritten.
+    """
+    view, drawn = _drawn_part(vertices_m, mesh, camera)
+    # Triangle ids of the raster count the drawn triangles, and so do the arrays below.
     triangles = mesh.triangles[drawn]
     raster = rasterize(vertices_m[None], triangles, camera, backend=settings.backend, out=out)
     shown = _facing(vertices_m, triangles) & mesh.is_skin[drawn]
-    skin_depth_m, surface, clear = _seen(
+    skin_depth_m, surface, clear = _shown_pixels(
         raster.triangle_id[0][view], raster.depth_m[0][view], shown, shown & mesh.is_clear[drawn]
     )
+    # Slits are filled in depth and belong to the mask.
     gaps = slits(surface, widest_px=settings.widest_slit_px)
     depth_m = np.zeros((camera.height, camera.width), np.float32)
     depth_m[view] = filled_depth(skin_depth_m, gaps, int(np.ceil(settings.widest_slit_px)))
@@ -76,23 +87,34 @@ def skin_picture(
 
 
 @compiled
-def _facing(vertices_m: Float32, triangles: Int32) -> Bools:
-    """Triangles seen from outside, (F,): the inside of the far cheek must not show through a hole."""
+def _facing(vertices_m: Float32, triangles: Int32) -> Bool:
+    """Triangles that turn their outside to the camera, (F,).
+
+    Without this test the inside of the far cheek would show through the hole of an open mouth.
+    """
     facing = np.empty(len(triangles), np.bool_)
     for index in range(len(triangles)):
         ax, ay, az = vertices_m[triangles[index, 0]]
         bx, by, bz = vertices_m[triangles[index, 1]]
         cx, cy, cz = vertices_m[triangles[index, 2]]
-        # a . (b x c) is -6 x the volume towards the camera of a triangle that turns its outside to it
+        # a . (b x c) is six times the signed volume of the tetrahedron from the camera to the triangle; it is
+        # negative where the corners run counter-clockwise as the camera sees them.
         facing[index] = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx) < 0
     return facing
 
 
 @compiled
-def _seen(
-    triangle_id: Int32, raster_depth_m: Float32, shown: Bools, unhidden: Bools
-) -> tuple[Float32, Bools, Bools]:
-    """Depth of the pixels that see a shown triangle, which these are, and which see an unhidden one."""
+def _shown_pixels(
+    triangle_id: Int32, raster_depth_m: Float32, shown: Bool, unhidden: Bool
+) -> tuple[Float32, Bool, Bool]:
+    """Depth of the pixels that see a shown triangle, these pixels, and those that see an unhidden one.
+
+    Args:
+        triangle_id: (H, W), -1 = none.
+        raster_depth_m: (H, W) m.
+        shown: (F,).
+        unhidden: (F,), part of `shown`.
+    """
     depth_m = np.zeros(triangle_id.shape, np.float32)
     surface = np.zeros(triangle_id.shape, np.bool_)
     clear = np.zeros(triangle_id.shape, np.bool_)
@@ -106,24 +128,28 @@ def _seen(
     return depth_m, surface, clear
 
 
-def _reach(
+def _drawn_part(
     vertices_m: Float32, mesh: SkinMesh, camera: Camera
 ) -> tuple[tuple[slice, slice], NDArray[np.intp]]:
-    """Rows and columns that the skin can cover, at least one pixel, and the triangles that matter there."""
+    """Rows and columns that the skin can cover, at least one pixel, and the triangles that can be seen there.
+
+    The head behind and beside the face is a large part of a mesh: leaving it out makes rasterizing cheaper.
+    """
     intrinsics = (camera.focal_x_px, camera.focal_y_px, camera.center_x_px, camera.center_y_px)
     places = _places(vertices_m, np.array(intrinsics, np.float32))
     least, largest = _extent(places, mesh.skin_vertices)
     size = np.array([camera.width, camera.height])
     low = np.clip(np.floor(least[:2]), 0, size - 1).astype(int)
     high = np.clip(np.ceil(largest[:2]), low + 1, size).astype(int)
-    beyond_m = largest[2] * (1 + 1e-5)  # further by more than the rasterizer's float32 rounding
+    # Triangles behind all of the skin hide none of it; the margin exceeds the rasterizer's float32 rounding.
+    beyond_m = largest[2] * (1 + 1e-5)
     drawn = _may_cover(places, mesh.triangles, low, np.array([*high, beyond_m]))
     return (slice(low[1], high[1]), slice(low[0], high[0])), np.flatnonzero(drawn)
 
 
 @compiled
 def _places(vertices_m: Float32, intrinsics: Float32) -> Float32:
-    """Projections x, y px, and z m of vertices, (V, 3); see Camera.project."""
+    """Projected vertices: x px, y px and z m, (V, 3) m -> (V, 3); the compiled Camera.project."""
     places = np.empty_like(vertices_m)
     for vertex in range(len(vertices_m)):
         z = vertices_m[vertex, 2]
@@ -135,7 +161,7 @@ def _places(vertices_m: Float32, intrinsics: Float32) -> Float32:
 
 @compiled
 def _extent(places: Float32, chosen: Int32) -> Float32:
-    """Least and largest x, y and z of the chosen vertices, (2, 3)."""
+    """Least and largest x, y and z of the chosen vertices, (2, 3); ids (S,)."""
     extent = np.empty((2, 3), np.float32)
     extent[0], extent[1] = np.inf, -np.inf
     for vertex in chosen:
@@ -146,15 +172,19 @@ def _extent(places: Float32, chosen: Int32) -> Float32:
 
 
 @compiled
-def _may_cover(places: Float32, triangles: Int32, low: NDArray[Any], high: NDArray[Any]) -> Bools:
-    """Triangles, (F,), that do not lie wholly beyond one side of the box low (2,) .. high (3,)."""
+def _may_cover(places: Float32, triangles: Int32, low: Array, high: Array) -> Bool:
+    """Triangles that do not lie wholly beyond one side of the box low (x, y) .. high (x, y, z): (F,).
+
+    Every vertex gets one bit for each side that it is beyond, as in the clipping of Cohen and Sutherland; a
+    triangle whose corners share a bit lies wholly beyond that side.
+    """
     sides = np.empty(len(places), np.uint8)
     for vertex in range(len(places)):
         x, y, z = places[vertex]
         outside = (
             (x < low[0]) | (x > high[0]) << 1 | (y < low[1]) << 2 | (y > high[1]) << 3 | (z > high[2]) << 4
         )
-        sides[vertex] = outside if z > 0 else 0  # behind the camera a projection says nothing
+        sides[vertex] = outside if z > 0 else 0  # behind the camera a projection means nothing
     found = np.empty(len(triangles), np.bool_)
     for index in range(len(triangles)):
         a, b, c = triangles[index]

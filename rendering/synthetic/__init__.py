@@ -1,1 +1,1 @@
-"""Synthetic people before a camera: what they do, how they look, and the ground truth."""
+"""Synthetic people in front of a camera: motion, voice, pictures, and the ground truth of their depth."""

@@ -1,32 +1,35 @@
-"""From what a speaker does to the builtin head's expression coefficients."""
+"""Expression coefficients of the builtin head for what a synthetic speaker does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rendering.arrays import Float32, Float64
 from rendering.builtin.head import EXPRESSION_NAMES, FULL_EXPRESSION
 from rendering.synthetic.talking_head import Performance
 
 JAW = 0.75
-"""Share of a wide open jaw that the loudest vowel needs."""
+"""Part of a wide open jaw that the loudest vowel needs."""
 MODES = {name: mode for mode, name in enumerate(EXPRESSION_NAMES)}
 
 
-def expression_coefficients(
-    strengths: Mapping[str, NDArray[np.float64] | float], *, frames: int
-) -> NDArray[np.float32]:
-    """Coefficients (N, 25) of named expressions; 1 is the full expression, (N,) or the same in all frames."""
+def expression_coefficients(strengths: Mapping[str, Float64 | float], *, frames: int) -> Float32:
+    """Coefficients (N, 25) of named expressions.
+
+    Args:
+        strengths: strength of each expression, 1 = full: (N,), or one number for all frames.
+        frames: N.
+    """
     coefficients = np.zeros((frames, len(MODES)), np.float32)
     for name, strength in strengths.items():
         coefficients[:, MODES[name]] = FULL_EXPRESSION * np.asarray(strength)
     return coefficients
 
 
-def act(motion: Performance) -> NDArray[np.float32]:
-    """Coefficients (N, 25) of a performance."""
+def act(motion: Performance) -> Float32:
+    """Expression coefficients (N, 25) of a performance."""
     rounded, spread = np.maximum(motion.lips, 0), np.maximum(-motion.lips, 0)
     strengths = {
         "jaw_open": JAW * motion.jaw,

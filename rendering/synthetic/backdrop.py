@@ -1,4 +1,4 @@
-"""Backgrounds for synthetic clips: an out-of-focus room, and a camera that moves over a photograph."""
+"""Backgrounds of synthetic clips: an out-of-focus room, and a camera that moves over a photograph."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from rendering.arrays import Float32, Float64, UInt8
 
 LIGHTS = 14
+"""Discs of light and shadow in the room."""
 
 
-def blurred_room(
-    seed: int, *, width: int, height: int, color: tuple[float, float, float]
-) -> NDArray[np.float32]:
-    """A wall with soft light and shapes far out of focus, linear light (H, W, 3), about the given colour."""
+def blurred_room(seed: int, *, width: int, height: int, color: tuple[float, float, float]) -> Float32:
+    """A wall of about the given colour with shapes far out of focus: linear light, (H, W, 3)."""
     random = np.random.default_rng([seed, 4])
     coarse = random.uniform(0.55, 1.45, (5, 6, 1)) * random.uniform(0.85, 1.15, (5, 6, 3))
     wall = np.asarray(
@@ -31,29 +31,30 @@ def blurred_room(
 
 
 def pan_and_zoom(
-    photograph: NDArray[np.uint8],
-    places: NDArray[np.float64],
+    photograph: UInt8,
+    places: Float64,
     *,
     center: tuple[float, float],
     windows: tuple[float, float],
     size: int,
-) -> Iterator[NDArray[np.uint8]]:
+) -> Iterator[UInt8]:
     """Pictures (size, size, 3) of a camera that drifts and closes in on a photograph.
 
     Args:
         photograph: (H, W, 3) RGB.
-        places: how far the camera is on its way, (N,) in 0..1.
-        center: about where it looks, px of the photograph.
-        windows: side of the square that it sees, px of the photograph, at the start and at the end.
+        places: how far along its way the camera is in each picture, (N,) in 0..1.
+        center: point around which it looks, px of the photograph.
+        windows: side of the square in view at the start and at the end, px of the photograph.
         size: side of a picture, px.
     """
     for place in places:
+        # Ease in and out, as a hand-held camera starts and stops.
         eased = 0.5 - 0.5 * np.cos(np.pi * place)
         window = windows[0] + eased * (windows[1] - windows[0])
         left = center[0] - window / 2 + 0.06 * window * np.sin(2 * np.pi * place)
         top = center[1] - window / 2 + 0.04 * window * np.cos(np.pi * place)
         scale = size / window
-        # Pixel centres are at +0.5; cv2 counts them from 0.
+        # Pixel centres lie at +0.5; cv2 puts the origin at the first centre.
         transform = np.array(
             [[scale, 0, (0.5 - left) * scale - 0.5], [0, scale, (0.5 - top) * scale - 0.5]], np.float64
         )

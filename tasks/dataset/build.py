@@ -1,11 +1,16 @@
-"""One build in progress: what was found, what is already known, and the three steps of the flow."""
+"""The steps of the flow `build-dataset`, and what a build knows while it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.chain import Chain
+from tasks.dag import data_stages
 from tasks.dataset.known_recipes import stage_recipes
 from tasks.dataset.models import ModelFiles, store_models
 from tasks.dataset.open_sources import open_sources
@@ -15,10 +20,9 @@ from tasks.dataset.rows import all_rows
 from tasks.dataset.settings import BuildSettings
 from tasks.dataset.source_facts import catalogue_digest, source_facts
 from tasks.engine.clip import Clip
-from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
 from tasks.progress import StageProgress
 from tasks.sources.scan import scan_sources
-from tasks.sources.source import RejectedSource, Source
+from tasks.sources.source import Catalogue, RejectedSource, Source
 from tasks.store.actions import TRANSIENT
 from tasks.store.blobs import Store
 from tasks.store.build_memo import build_key, find_build, remember_build
@@ -39,27 +43,37 @@ class Build:
     rejected: list[RejectedSource]
     record: BuildRecord
     base: int
-    """Number of the latest version when the build began."""
+    """Number of the latest version at the time when the build began; 0 if there was none."""
     key: str
-    """Names all that the whole build depends on."""
+    """Digest of everything that the whole build depends on."""
 
     @property
     def unchanged(self) -> Published | None:
-        """The version that this build would publish again."""
+        """The latest version, if this build would publish the same one again."""
         return find_build(self.store, self.settings.name, self.key)
 
 
-@contextmanager
-def open_build(settings: BuildSettings) -> Iterator[Build]:
-    """Scan the sources, store the models and hold the store against garbage collection.
+@task(task_run_name="scan", cache_policy=NO_CACHE, persist_result=False)
+def scan(settings: BuildSettings) -> Catalogue:
+    """List every source of a build.
 
     Raises:
-        ValueError: a setting or a source list is wrong; nothing was built.
+        ValueError: a source list is wrong, or there is no source; nothing was built.
     """
     catalogue = scan_sources(settings)
     if not catalogue.sources and not catalogue.rejected:
         raise ValueError("no sources: give --clips, --studio, --hdtf, --vfhq, --multiface or --facescape")
     source_facts(settings)  # a bad source.json stops before work starts
+    return catalogue
+
+
+@contextmanager
+def open_build(settings: BuildSettings, catalogue: Catalogue) -> Iterator[Build]:
+    """Digest the sources, store the models and hold the store against garbage collection.
+
+    Raises:
+        ValueError: a setting or a model file is wrong; nothing was built.
+    """
     store = Store.create(settings.store)
     with build_lock(store):
         base = latest_number(store, settings.name)
@@ -94,8 +108,8 @@ def _record(
     rejected: list[RejectedSource],
     sources: dict[str, Source],
 ) -> BuildRecord:
-    """All that the rows will depend on, before any stage has run."""
-    recipes = stage_recipes(store, settings.stages.by_name())
+    """Record everything that the rows will depend on, before any stage has run."""
+    recipes = stage_recipes(store, data_stages(), settings.stages.by_name())
     subjects = {clip_id: source.subject_id for clip_id, source in sources.items()}
     return BuildRecord(
         name=settings.name,
@@ -112,26 +126,27 @@ def _record(
     )
 
 
-def run_stages(build: Build, progress: StageProgress) -> list[Clip]:
-    """Every clip through its stages; what the ledger holds is not submitted."""
+def run_stages(build: Build, chains: Iterable[Chain], progress: StageProgress) -> list[Clip]:
+    """Take every clip through the chain of its kind; what the ledger holds is not submitted."""
     # here and not above: a build with nothing to do loads neither worker pool nor report
     from tasks.dataset.run_pending import Pending, run_pending
 
     finished: list[Clip] = []
     pending: list[Pending] = []
-    for kind, stages in (("wild", WILD_STAGES), ("studio", STUDIO_STAGES)):
-        of_kind = [clip for clip in build.clips if clip.kind == kind]
-        done, left = run_forward(of_kind, stages, build.settings.stages.by_name(), build.store)
+    for chain in chains:
+        of_kind = [clip for clip in build.clips if clip.kind == chain.kind]
+        done, left = run_forward(of_kind, chain, build.settings.stages.by_name(), build.store)
         finished += done
-        pending.append(Pending(stages=stages, clips=left))
+        pending.append(Pending(nodes=chain.nodes, clips=left))
     return finished + run_pending(
         pending, settings=build.settings, store_root=build.store.root, progress=progress
     )
 
 
-def finish_build(build: Build, clips: list[Clip]) -> Published:
-    """Publish the rows, and remember the build where every verdict is final."""
-    from tasks.dataset.publish_version import publish_rows  # likewise
+@task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
+def publish_version(build: Build, clips: list[Clip]) -> Published:
+    """Publish a row for every source, and remember the build where every verdict is final."""
+    from tasks.dataset.publish_rows import publish_rows  # here for the same reason
 
     subjects = {source.subject_id for source in [*build.sources.values(), *build.rejected]}
     splits = assign_splits(
@@ -157,7 +172,7 @@ def finish_build(build: Build, clips: list[Clip]) -> Published:
 
 
 def count_rows(store: Store, name: str, number: int) -> tuple[int, dict[str, int]]:
-    """(published, quarantined by reason) of a version."""
+    """Count the rows of a version: (published, quarantined by reason)."""
     counts = read_lock(store, name, number=number).counts
     refused = {
         key.removeprefix(QUARANTINED): count for key, count in counts.items() if key.startswith(QUARANTINED)

@@ -1,4 +1,4 @@
-"""Latents and pictures of a version's clips: cached stages over its rows, shard by shard."""
+"""Cache the pictures and latents that training reads: the encoding chain over the clips of a version."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from pydantic import BaseModel, PositiveInt
 
 from model.samples.manifest import ManifestRow
 from model.settings import Settings
+from tasks.chain import Node
+from tasks.dag import ENCODING
 from tasks.dataset.plan import make_shards
 from tasks.dataset.run_shards import run_shards
 from tasks.engine.clip import Clip
 from tasks.engine.run_stage import RunSettings
 from tasks.engine.schedule import Schedule
-from tasks.media.published_clip import INPUTS, READS
 from tasks.progress import StageProgress
 from tasks.stages.cache_latents import LatentSettings
 from tasks.stages.cache_pictures import PictureSettings
 from tasks.store.blobs import Store
 from tasks.weights.vae import find_vae
 
-LATENTS_STAGE, PICTURES_STAGE = "tasks.stages.cache_latents", "tasks.stages.cache_pictures"
+PICTURES, LATENTS = ENCODING.nodes
 
 
 class EncodingSettings(Settings):
-    """How clips are worked on; it changes no result."""
+    """How clips are encoded; these settings change no result."""
 
     workers: PositiveInt = 2
     """Shards worked on at once, each in a process of its own."""
@@ -38,20 +39,20 @@ class EncodingSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionEncoder:
-    """Encodes what the ledger does not hold yet; the caller holds the store's build lock."""
+    """Encode the clips that the ledger does not hold yet. The caller holds the build lock of the store."""
 
     store: Store
     settings: EncodingSettings
     progress: StageProgress
 
     def pictures(self, rows: Iterable[ManifestRow], settings: PictureSettings) -> dict[str, str]:
-        """Clip id -> sha256 of its pictures at training size.
+        """Return the sha256 of the pictures at training size by clip id.
 
         Raises:
             RuntimeError: a clip's videos could not be read.
         """
-        clips = [_clip(row, {role: row.blobs[role] for role in INPUTS}) for row in _published(rows)]
-        return self._run(PICTURES_STAGE, clips, settings=settings, role="pictures")
+        clips = [_clip(row, {role: row.blobs[role] for role in PICTURES.takes}) for row in _published(rows)]
+        return self._run(PICTURES, clips, settings=settings)
 
     def latents(
         self,
@@ -61,13 +62,13 @@ class VersionEncoder:
         *,
         pictures: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
-        """Clip id -> sha256 of its latents.
+        """Return the sha256 of the latents by clip id.
 
         Args:
-            rows: of the version.
+            rows: rows of the version.
             vae: folder of an AutoencoderKL.
-            settings: see there.
-            pictures: of `pictures` at the same size, every frame: quicker to read than the videos.
+            settings: size of the pictures, device and batch.
+            pictures: result of `pictures` at the same size with every frame; quicker to read than videos.
 
         Raises:
             FileNotFoundError: the VAE folder lacks a file.
@@ -77,23 +78,23 @@ class VersionEncoder:
         clips = []
         for row in _published(rows):
             read = (
-                {role: row.blobs[role] for role in INPUTS}
+                {role: row.blobs[role] for role in PICTURES.takes}
                 if pictures is None
                 else {"pictures": pictures[row.clip_id]}
             )
             clips.append(_clip(row, {**read, **files}))
-        return self._run(LATENTS_STAGE, clips, settings=settings, role="latents")
+        return self._run(LATENTS, clips, settings=settings)
 
-    def _run(self, stage: str, clips: list[Clip], *, settings: BaseModel, role: str) -> dict[str, str]:
-        self.progress.begin(stage, clips=len(clips))
+    def _run(self, node: Node, clips: list[Clip], *, settings: BaseModel) -> dict[str, str]:
+        self.progress.begin(node.name, clips=len(clips))
         schedule = Schedule(self.settings.workers)
         try:
             results = run_shards(
                 make_shards(clips, workers=self.settings.workers, largest=self.settings.shard_clips),
-                (stage,),
+                (node,),
                 schedule=schedule,
                 store_root=self.store.root,
-                settings={stage: settings},
+                settings={node.name: settings},
                 run=self.settings.run,
                 retries=0,
                 progress=self.progress,
@@ -107,9 +108,10 @@ class VersionEncoder:
         failed = [clip for clip in done if clip.reason]
         if failed:
             raise RuntimeError(
-                f"{stage}: {len(failed)} of {len(done)} clips failed, first {failed[0].clip_id}: "
+                f"{node.name}: {len(failed)} of {len(done)} clips failed, first {failed[0].clip_id}: "
                 f"{failed[0].reason}: {failed[0].detail}"
             )
+        (role,) = node.gives
         return {clip.clip_id: clip.blobs[role] for clip in done}
 
 
@@ -124,5 +126,5 @@ def _clip(row: ManifestRow, blobs: dict[str, str]) -> Clip:
         video_id=row.clip_id,
         files={},
         blobs=blobs,
-        values={name: getattr(row, name) for name in READS},
+        values={name: getattr(row, name) for name in PICTURES.reads},
     )

@@ -1,4 +1,4 @@
-"""The recipes of all stages. Where this very code was seen before, without loading what the stages load."""
+"""The recipes of all stages, without loading the stages where the same code was seen before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from tasks.engine.registry import STAGE_MODULES, find_stage
+from tasks.chain import Node
+from tasks.stage import load_stage
 from tasks.store.blobs import Store
 from tasks.store.canonical import digest_of, seal, unseal
 from tasks.store.durable import disk_faults, place, write_temporary
@@ -17,28 +18,28 @@ from tasks.store.reached_modules import REPOSITORY
 from tasks.store.recipes import Recipe, recipe_of
 
 PACKAGES = frozenset({"tasks", "model", "rendering"})
-"""Where stages and all that they reach are."""
+"""Packages that hold the stages and all modules that stages can reach."""
 
 
-def stage_recipes(store: Store, settings: Mapping[str, BaseModel]) -> list[Recipe]:
-    """The recipe of each stage, from the store where code, settings and tools are those of an earlier build.
+def stage_recipes(store: Store, nodes: Iterable[Node], settings: Mapping[str, BaseModel]) -> list[Recipe]:
+    """Return the recipe of each stage, read from the store if code, settings and tools did not change.
 
-    A recipe says which tools it counts, so their versions of here and now are compared.
+    A stored recipe lists the tools that it depends on, and is used only if their versions are the same today.
     """
-    modules = {name: STAGE_MODULES.get(name, name) for name in settings}
+    modules = {node.name: node.dotted for node in nodes}
     packages = PACKAGES | {module.partition(".")[0] for module in modules.values()}
     key = digest_of(
         {
             "code": code_digest(packages),
             "modules": modules,
-            "settings": {name: one.model_dump(mode="json") for name, one in settings.items()},
+            "settings": {name: settings[name].model_dump(mode="json") for name in modules},
         }
     )
     path = store.root / "builds" / f"recipes-{key}.json"
     held = _held(path)
     if held and all(recipe.tools == fingerprints(recipe.tools) for recipe in held):
         return held
-    recipes = [recipe_of(find_stage(name), one) for name, one in settings.items()]
+    recipes = [recipe_of(load_stage(module), settings[name]) for name, module in modules.items()]
     data = seal({"recipes": [recipe.model_dump(mode="json") for recipe in recipes]})
     with disk_faults(store.root, len(data)):
         place(write_temporary(store.root / "tmp", data), path)
@@ -46,7 +47,7 @@ def stage_recipes(store: Store, settings: Mapping[str, BaseModel]) -> list[Recip
 
 
 def code_digest(packages: Iterable[str]) -> str:
-    """One digest of the source text of all modules of some packages."""
+    """Digest the source text of all modules of the packages."""
     digest = hashlib.sha256()
     for package in sorted(packages):
         for path in sorted((REPOSITORY / package).rglob("*.py")):

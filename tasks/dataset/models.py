@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from model.settings import Record
+from tasks.dag import BUILTIN_FACE_MODEL
 from tasks.engine.clip import Clip
 from tasks.engine.run_stage import RunSettings, run_stage
 from tasks.face_models.files import load_face_model
@@ -14,14 +15,14 @@ from tasks.weights.speech import find_speech_model
 
 
 class ModelFiles(Record):
-    """What a build was given."""
+    """Model files that a build was given, as blobs of the store."""
 
     blobs: dict[str, str]
-    """Role -> sha256."""
+    """sha256 by role."""
     face_model: str
     """Name of the face model."""
     licences: dict[str, str]
-    """Licence by name."""
+    """Licence by name of the model."""
 
 
 def store_models(
@@ -32,7 +33,7 @@ def store_models(
     speech_model: str | None,
     run: RunSettings,
 ) -> ModelFiles:
-    """Put the model files into the store; without a face model, the builtin head is generated there.
+    """Put the model files into the store. Without a face model, the builtin head is generated.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -56,7 +57,7 @@ def store_models(
 
 
 def _stored(store: Store, path: Path) -> str:
-    """The digest of a file that is in the store now; one that is there, sound, is not written again."""
+    """Put a file into the store, unless it is there and sound, and return its digest."""
     digest = file_digest(path)
     if store.has_blob(digest, size=path.stat().st_size):
         with suppress(CorruptBlob):
@@ -66,12 +67,12 @@ def _stored(store: Store, path: Path) -> str:
 
 
 def _builtin_face_model(store: Store, run: RunSettings) -> str:
-    """The builtin head is a stage without inputs: generated once, then found in the ledger."""
+    """Generate the builtin head by a stage without inputs: run once a store, later found in the ledger."""
     head = Clip(clip_id="builtin", kind="studio", video_id="builtin", files={}, blobs={}, values={})
     from tasks.stages.build_builtin_face_model import BuiltinSettings
 
     (made,) = run_stage.fn(
-        "builtin_face_model",
+        BUILTIN_FACE_MODEL,
         [head],
         label="",
         store_root=store.root,

@@ -1,4 +1,4 @@
-"""Sources become clips: their files are digested, duplicates and unreadable ones are set aside."""
+"""Turn sources into clips: digest their files, set unreadable sources and duplicates aside."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tasks.engine.clip import Clip
 from tasks.reasons import Rejected
-from tasks.sources.digest import digest_files, digest_of_roles, mark_duplicates
+from tasks.sources.digest import digest_files, digest_of_roles
+from tasks.sources.duplicates import mark_duplicates
 from tasks.sources.source import Catalogue, RejectedSource, Source
 
 DIGEST_THREADS = 4
-"""Digests release the interpreter's lock; more threads than this wait for the disk."""
+"""Threads that digest files. hashlib releases the interpreter's lock; more threads only wait for the disk."""
 
 
 def open_sources(catalogue: Catalogue, models: Mapping[str, str]) -> tuple[list[Clip], list[RejectedSource]]:
-    """The clips to build, and every source refused before a stage ran.
+    """(clips to build, every source that was refused before a stage ran).
 
     Args:
-        catalogue: what the scan found.
+        catalogue: the result of the scan.
         models: role -> sha256 of the stored files that all clips share ("face_model" ...).
     """
     with ThreadPoolExecutor(DIGEST_THREADS) as threads:
@@ -40,17 +41,7 @@ def _digested(source: Source) -> dict[str, str] | RejectedSource:
     try:
         return digest_files(source)
     except Rejected as rejected:
-        return RejectedSource(
-            clip_id=source.clip_id,
-            kind=source.kind,
-            source_name=source.source_name,
-            subject_id=source.subject_id,
-            subset=source.subset,
-            reason=rejected.reason,
-            detail=rejected.detail,
-            start_s=source.interval[0],
-            end_s=source.interval[1],
-        )
+        return RejectedSource.of(source, rejected.reason, rejected.detail)
 
 
 def _clip(source: Source, digests: Mapping[str, str], models: Mapping[str, str]) -> Clip:

@@ -1,45 +1,40 @@
-"""What is left to do: clips are run forward through the ledger, the rest is cut into shards."""
+"""Plan a build: find the clips that the ledger does not hold, and cut them into shards."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from math import ceil
 from pathlib import Path
 
 from pydantic import BaseModel
 
+from tasks.chain import Node
 from tasks.engine.clip import Clip
-from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
 from tasks.engine.run_stage import clip_groups, fast_forward
+from tasks.stage import load_stage
 from tasks.store.blobs import Store
 from tasks.store.recipes import recipe_of
 
 SHARDS_PER_WORKER = 4
-"""More than one, so that the workers finish together."""
+"""Shards for each worker: more than one, so that all workers finish at about the same time."""
 
 MOST_SHARDS = 12
-"""Twelve shards of ten wild and of two studio stages are 144 task runs: a run graph that is still legible."""
-
-
-def stages_of(clip: Clip) -> tuple[str, ...]:
-    """The stages a clip goes through."""
-    return STUDIO_STAGES if clip.kind == "studio" else WILD_STAGES
+"""Most shards of one kind in a flow run: with ten wild and two studio stages the graph has 144 task runs."""
 
 
 def run_forward(
-    clips: Sequence[Clip], stages: Sequence[str], settings: Mapping[str, BaseModel], store: Store
+    clips: Sequence[Clip], nodes: Iterable[Node], settings: Mapping[str, BaseModel], store: Store
 ) -> tuple[list[Clip], list[Clip]]:
-    """(finished, pending): clips whose every stage the ledger holds, and those with work left, as given."""
+    """Split clips into (finished, pending): all stages are in the ledger, or work is left (clip as given)."""
     given = {clip.clip_id: clip for clip in clips}
     current = list(clips)
     pending: list[Clip] = []
-    for name in stages:
-        stage = find_stage(name)
-        recipe = recipe_of(stage, settings[name])
+    for node in nodes:
+        recipe = recipe_of(load_stage(node.dotted), settings[node.name])
         advanced: list[Clip] = []
-        for group in clip_groups(stage, current):
-            known = fast_forward(group, stage, recipe, store)
+        for group in clip_groups(node, current):
+            known = fast_forward(group, node, recipe, store)
             if known is None:
                 pending += [given[clip.clip_id] for clip in group]
             else:
@@ -49,9 +44,9 @@ def run_forward(
 
 
 def make_shards(clips: Sequence[Clip], *, workers: int, largest: int) -> list[list[Clip]]:
-    """Shards of about equal size; the clips of one source video stay together, to share its focal length.
+    """Cut clips into shards of about equal size. Clips of one video stay together, to share a focal length.
 
-    The largest files come first: a long clip that began last would keep one worker busy and the others idle.
+    The largest files come first: a long clip that starts last keeps one worker busy and the others idle.
     """
     several = min(len(clips), shards_of_run(workers), workers * SHARDS_PER_WORKER)
     shards: list[list[Clip]] = [[] for _ in range(max(several, ceil(len(clips) / largest)))]
@@ -65,12 +60,12 @@ def make_shards(clips: Sequence[Clip], *, workers: int, largest: int) -> list[li
 
 
 def shards_of_run(workers: int) -> int:
-    """Most shards of one kind of clip in one flow run."""
+    """Return the most shards that clips of one kind may have in one flow run."""
     return max(workers, MOST_SHARDS)
 
 
 def make_groups(clips: Sequence[Clip], *, largest: int) -> list[list[Clip]]:
-    """Clips in order, cut between source videos into groups of at most `largest`, one video at least."""
+    """Cut clips between source videos into groups of at most `largest`; a group has at least one video."""
     groups: list[list[Clip]] = []
     for video in _videos(clips):
         if groups and len(groups[-1]) + len(video) <= largest:

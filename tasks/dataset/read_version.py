@@ -1,4 +1,4 @@
-"""A dataset version opened for training: clips by index, latents and speech by window."""
+"""Open a dataset version for training: clips by index, latents and speech by window."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Split = Literal["train", "val", "test"]
 class TrainingClips:
     """The published clips of one split (model.samples.training_set.ClipReader).
 
-    Every blob is hashed when its clip is first used; from then on windows are read straight from disk, so
-    memory does not grow with the version. It can be sent to a loader's workers.
+    Every blob is hashed when its clip is first used. After that, windows are read straight from disk, so that
+    memory does not grow with the version. The object can be sent to the workers of a data loader.
     """
 
     def __init__(self, store: Store, version: Version, *, split: Split, latents: Mapping[str, str]) -> None:
         """Open the split.
 
         Args:
-            store: where the version is.
-            version: of read_version.
-            split: its clips are taken, in the order of their ids.
+            store: store that holds the version.
+            version: result of read_version.
+            split: split whose clips are read, in the order of their ids.
             latents: clip id -> sha256 of the latents (tasks/dataset/encode_version.py).
 
         Raises:
@@ -55,7 +55,7 @@ class TrainingClips:
 
     @cached_property
     def clips(self) -> tuple[ClipFacts, ...]:
-        """What is known of each clip."""
+        """Facts of each clip, in order."""
         return tuple(
             ClipFacts(
                 clip_id=row.clip_id,
@@ -68,7 +68,7 @@ class TrainingClips:
         )
 
     def latents(self, clip: int, *, first: int, count: int) -> Latents:
-        """Frames first .. first + count, float32."""
+        """Latents of the frames first .. first + count, float32."""
         path = self._path(self._latents[self._rows[clip].clip_id])
         with safe_open(path, framework="pt") as file:
             window = {
@@ -88,7 +88,7 @@ class TrainingClips:
 
 
 def _rows_of(path: Path, name: str, first: int, count: int) -> NDArray[Any]:
-    """Some rows of an array in an .npz, without holding the others: minutes of speech are 100s of MB."""
+    """Read some rows of an array in an .npz file without the others: minutes of speech take 100s of MB."""
     with ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
         np.lib.format.read_magic(member)  # type: ignore[no-untyped-call]
         shape, _, dtype = np.lib.format.read_array_header_1_0(member)  # type: ignore[no-untyped-call]
@@ -98,6 +98,6 @@ def _rows_of(path: Path, name: str, first: int, count: int) -> NDArray[Any]:
 
 
 def split_rows(rows: Iterable[ManifestRow], split: Split) -> list[ManifestRow]:
-    """The published rows of a split, sorted by clip id."""
+    """Return the published rows of a split, sorted by clip id."""
     wanted = (row for row in rows if row.split == split and row.status == "published")
     return sorted(wanted, key=lambda row: row.clip_id)

@@ -1,4 +1,4 @@
-"""Run the stages of published clips again, in a store of their own, to compare with the ledger."""
+"""Run the stages of published clips again in a scratch store, to compare them with the ledger."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pydantic import TypeAdapter
 
 from model.samples.manifest import ManifestRow
 from model.settings import Record
+from tasks import dag
+from tasks.chain import Node
 from tasks.engine.clip import Clip, FinishedStage
-from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES, find_stage
 from tasks.engine.run_stage import RunSettings, run_stage
 from tasks.reasons import Rejected
 from tasks.sources.digest import digest_source
-from tasks.stage import Json
+from tasks.stage import Json, load_stage
 from tasks.store.actions import read_action, record_action
 from tasks.store.blobs import Store
 from tasks.store.recipes import Recipe, recipe_of
@@ -24,26 +25,26 @@ from tasks.store.verify import Rerun
 from tasks.store.versions import Provenance, Version, read_provenance
 
 SOURCES_PAGE = "sources.json"
-"""File of a version: where its sources were when it was built."""
+"""File of a version that says where the sources were at the time of the build."""
 
 
 class SourcePlace(Record):
-    """A clip's own files; a note for this machine, not part of the version's root."""
+    """Where the source files of a clip are on this machine; not part of the root of the version."""
 
     video_id: str
     values: dict[str, Json]
-    """What the source list gave."""
+    """Values that the source list gave for the clip."""
     files: dict[str, str]
-    """Role -> absolute path."""
+    """Absolute path by role."""
     blobs: dict[str, str]
-    """Role -> sha256 of those files."""
+    """sha256 of these files by role."""
 
 
 _PLACES = TypeAdapter(dict[str, SourcePlace])
 
 
 def sources_page(clips: Iterable[Clip]) -> bytes:
-    """sources.json of clips as they were opened."""
+    """Write sources.json for clips as they were opened."""
     places = {
         clip.clip_id: SourcePlace(
             video_id=clip.video_id,
@@ -59,34 +60,34 @@ def sources_page(clips: Iterable[Clip]) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputation:
-    """What a rerun reads: the published version and where its sources were."""
+    """Recompute clips of a published version from their sources."""
 
     store: Store
     version: Version
     run: RunSettings
 
     def rerun(self, chosen: Sequence[str], *, scratch: Store) -> Rerun:
-        """Run all stages of some clips again; a source that is gone is taken from the ledger's first stages.
+        """Run all stages of the chosen clips again, with the version's settings and today's code and tools.
 
-        The settings are those of the version, code and tools those of today.
+        For a clip whose source files are gone, the stages that read them are taken over from the ledger.
         """
         provenance = read_provenance(self.store, self.version.lock)
         recipes = dict(self.version.lock.recipes)
         for digest in self.version.lock.models.values():
             scratch.put_file(self.store.checked_blob(digest), move=False)
         clips = [self._opened(clip_id, provenance, scratch) for clip_id in self._with_siblings(chosen)]
-        for kind, stages in (("wild", WILD_STAGES), ("studio", STUDIO_STAGES)):
-            of_kind = [clip for clip in clips if clip.kind == kind]
-            others = [clip for clip in clips if clip.kind != kind]
-            for name in stages:
-                recipe = self._recipe_of_today(name)
+        for chain in (dag.WILD, dag.STUDIO):
+            of_kind = [clip for clip in clips if clip.kind == chain.kind]
+            others = [clip for clip in clips if clip.kind != chain.kind]
+            for node in chain:
+                recipe = self._recipe_of_today(node)
                 recipes[recipe.digest] = recipe
                 of_kind = run_stage.fn(
-                    name,
+                    node,
                     of_kind,
                     label="",
                     store_root=scratch.root,
-                    settings=find_stage(name).settings_type.model_validate(recipe.settings),
+                    settings=load_stage(node.dotted).settings_type.model_validate(recipe.settings),
                     run=self.run,
                 )
             clips = others + of_kind
@@ -98,14 +99,14 @@ class Recomputation:
         return _PLACES.validate_python(json.loads((self.version.folder / SOURCES_PAGE).read_bytes()))
 
     def _with_siblings(self, chosen: Sequence[str]) -> list[str]:
-        """The clips and all others of their source videos, which share a focal length."""
+        """Add all other clips of the same source videos, because they share a focal length."""
         places = self._places
         videos = {places[clip_id].video_id for clip_id in chosen}
         return [clip_id for clip_id, place in places.items() if place.video_id in videos]
 
-    def _recipe_of_today(self, stage_name: str) -> Recipe:
-        stage = find_stage(stage_name)
-        locked = next(recipe for recipe in self.version.lock.recipes.values() if recipe.stage == stage_name)
+    def _recipe_of_today(self, node: Node) -> Recipe:
+        stage = load_stage(node.dotted)
+        locked = next(recipe for recipe in self.version.lock.recipes.values() if recipe.stage == node.name)
         return recipe_of(stage, stage.settings_type.model_validate(locked.settings))
 
     def _opened(self, clip_id: str, provenance: Provenance, scratch: Store) -> Clip:
@@ -123,7 +124,7 @@ class Recomputation:
         return self._without_source(clip, provenance.actions[clip_id], scratch)
 
     def _without_source(self, clip: Clip, steps: Iterable[tuple[str, str]], scratch: Store) -> Clip:
-        """The clip after the stages that read its own files, taken over from the ledger as they are."""
+        """Return the clip after the stages that read its source files, taken over from the ledger."""
         for stage_name, key in steps:
             action = read_action(self.store, key)
             if action is None or not set(action.inputs) & set(clip.files):
@@ -133,6 +134,8 @@ class Recomputation:
             record_action(scratch, action)
             made = {role: blob.sha256 for role, blob in action.outputs.items()}
             step = FinishedStage(stage=stage_name, key=key, reused=True, wall_s=0.0, cpu_s=0.0)
+            if action.reason:
+                return clip.rejected(action.reason, action.detail or "", step)
             clip = clip.after(step, blobs=made, values=action.values)
         own = set(clip.files)
         return clip.model_copy(

@@ -1,4 +1,4 @@
-"""What a build is, before anything has run."""
+"""The record of a build: everything that it depends on, known before a stage runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tasks.store.recipes import Recipe
 
 
 class BuildRecord(Record):
-    """What a build was, apart from its clips."""
+    """What a build depends on, apart from the content of its clips."""
 
     name: str
     settings: dict[str, Json]
@@ -17,14 +17,14 @@ class BuildRecord(Record):
     catalogue: str
     """Digest of the list of sources."""
     models: dict[str, str]
-    """Role -> sha256 of the model files."""
+    """sha256 of the model files by role."""
     recipes: dict[str, Recipe]
-    """Recipe.digest -> recipe of every stage."""
+    """Recipe of every stage, by Recipe.digest."""
     face_model: str
     sources: tuple[SourceFacts, ...]
     licences: dict[str, str]
 
     @property
     def tools(self) -> dict[str, str]:
-        """Version of every tool in the keys."""
+        """Version of every tool that is part of a key."""
         return {name: version for recipe in self.recipes.values() for name, version in recipe.tools.items()}

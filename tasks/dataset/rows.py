@@ -1,4 +1,4 @@
-"""Clips and refused sources become manifest rows."""
+"""Turn clips and refused sources into manifest rows."""
 
 from __future__ import annotations
 
@@ -8,30 +8,18 @@ from typing import Any
 from model.samples.manifest import ManifestRow
 from tasks.engine.clip import Clip
 from tasks.reasons import Reason
+from tasks.roles import PUBLISHED
 from tasks.sources.digest import digest_of_roles
 from tasks.sources.source import RejectedSource, Source
 from tasks.stage import Json
 from tasks.store.canonical import canonical_json
 from tasks.store.splits import Split
 
-PUBLISHED_ROLES = (
-    "crop",
-    "crop_landmarks",
-    "fit",
-    "depth",
-    "mask",
-    "clip_audio",
-    "speech",
-    "capture",
-    "face_model",
-)
-"""What a version promises to hold of every clip; intermediate files are reached through its provenance."""
-
 ROW_VALUES = frozenset(ManifestRow.model_fields) - {"clip_id", "kind", "status", "reason", "detail", "blobs"}
 
 
 def clip_row(clip: Clip, source: Source, split: Split, *, face_model: str) -> ManifestRow:
-    """The row of a source that went through the stages."""
+    """Return the row of a source that went through the stages."""
     published = clip.reason is None
     figures = {name: value for name, value in clip.values.items() if name in ROW_VALUES}
     rest = {
@@ -39,7 +27,7 @@ def clip_row(clip: Clip, source: Source, split: Split, *, face_model: str) -> Ma
         for name, value in clip.values.items()
         if name not in ROW_VALUES and name not in source.values
     }
-    blobs = {role: clip.blobs[role] for role in PUBLISHED_ROLES if role in clip.blobs}
+    blobs = {role: clip.blobs[role] for role in PUBLISHED if role in clip.blobs}
     own = {role: digest for role, digest in clip.blobs.items() if role in clip.files}
     given: dict[str, Any] = {
         **figures,
@@ -63,12 +51,12 @@ def clip_row(clip: Clip, source: Source, split: Split, *, face_model: str) -> Ma
 
 
 def _part_reason(clip: Clip) -> Json:
-    """Why a published clip is only a part of its source; None where it is whole."""
+    """Return why a published clip is only a part of its source; None if it is whole."""
     return Reason.LOST_TRACK if "lost_track" in clip.values else clip.values.get("part_reason")
 
 
 def rejected_row(source: RejectedSource, split: Split) -> ManifestRow:
-    """The row of a source that was refused before any stage ran."""
+    """Return the row of a source that was refused before any stage ran."""
     return ManifestRow(
         clip_id=source.clip_id,
         kind=source.kind,
@@ -91,7 +79,7 @@ def all_rows(
     *,
     face_model: str,
 ) -> list[ManifestRow]:
-    """One row for every source of the catalogue, sorted by clip id."""
+    """Return one row for every source of the catalogue, sorted by clip id."""
     built = [
         clip_row(clip, sources[clip.clip_id], splits[sources[clip.clip_id].subject_id], face_model=face_model)
         for clip in clips

@@ -1,4 +1,4 @@
-"""What is left to do, in this flow run or, where there is much, in child flow runs."""
+"""Run the pending clips: in this flow run or, if there are many, in child flow runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner
 
 from model.settings import Record
+from tasks.chain import Node
 from tasks.dataset.plan import make_groups, make_shards, shards_of_run
 from tasks.dataset.run_shards import run_shards
 from tasks.dataset.settings import BuildSettings
@@ -25,31 +26,31 @@ from tasks.progress import StageProgress
 class Pending:
     """Clips of one kind that have stages left to go through."""
 
-    stages: Sequence[str]
+    nodes: tuple[Node, ...]
     clips: list[Clip]
 
 
 class ClipGroup(Record):
-    """Which clips of a large build a child flow run takes.
+    """Parameter of a child flow run: which clips of a large build it takes.
 
-    The clips themselves are more than the 512 kB that Prefect takes as parameters.
+    The clips themselves are larger than the 512 kB that Prefect accepts as parameters.
     """
 
     first: int
-    """Number of its first clip, from 1."""
+    """Number of the first clip of the group, counted from 1."""
     last: int
-    """Number of its last clip."""
+    """Number of the last clip of the group."""
     of: int
-    """Clips of the whole build that are left to do."""
+    """Number of pending clips in the whole build."""
 
 
 def run_pending(
     pending: Sequence[Pending], *, settings: BuildSettings, store_root: Path, progress: StageProgress
 ) -> list[Clip]:
-    """Every clip through its stages: all at once, or group by group, each in a child flow run of its own."""
+    """Take every pending clip through its stages: all at once, or in groups with a child flow run each."""
     for kind in pending:
-        for stage in kind.stages if kind.clips else ():
-            progress.begin(stage, clips=len(kind.clips))
+        for node in kind.nodes if kind.clips else ():
+            progress.begin(node.name, clips=len(kind.clips))
 
     def run(part: Sequence[Pending]) -> list[Clip]:
         return _run_part(part, settings=settings, store_root=store_root, progress=progress)
@@ -59,7 +60,7 @@ def run_pending(
     if total <= largest:
         return run(pending)
     groups = [
-        Pending(stages=kind.stages, clips=group)
+        Pending(nodes=kind.nodes, clips=group)
         for kind in pending
         for group in make_groups(kind.clips, largest=largest)
     ]
@@ -73,7 +74,7 @@ def run_pending(
 
 
 def _child_flow(work: Callable[[], list[Clip]]) -> Flow[[ClipGroup], list[Clip]]:
-    """A flow that does this work; its parameter only says which."""
+    """Make a flow that does the work; its parameter only describes the group."""
     parent = FlowRunContext.get()
     task_runner: TaskRunner[Any] | None = parent.task_runner if parent else None
 
@@ -84,7 +85,7 @@ def _child_flow(work: Callable[[], list[Clip]]) -> Flow[[ClipGroup], list[Clip]]
         persist_result=False,
     )
     def build_clips(group: ClipGroup) -> list[Clip]:
-        """One group of a large build's clips, through all stages."""
+        """Take one group of the clips of a large build through all stages."""
         del group
         return work()
 
@@ -100,7 +101,7 @@ def _run_part(
         for kind in part:
             results += run_shards(
                 make_shards(kind.clips, workers=settings.workers, largest=settings.shard_clips),
-                kind.stages,
+                kind.nodes,
                 schedule=schedule,
                 store_root=store_root,
                 settings=settings.stages.by_name(),

@@ -1,14 +1,15 @@
-"""All stages over all pending clips: one task run a stage and shard, breadth first."""
+"""Submit one task run for each stage and shard, breadth first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from tasks.chain import Node
 from tasks.engine.clip import Clip
 from tasks.engine.run_stage import RunSettings, run_stage
 from tasks.engine.schedule import Result, Schedule
@@ -17,7 +18,7 @@ from tasks.progress import StageProgress
 
 def run_shards(
     shards: Sequence[list[Clip]],
-    stages: Sequence[str],
+    nodes: Iterable[Node],
     *,
     schedule: Schedule,
     store_root: Path,
@@ -26,23 +27,23 @@ def run_shards(
     retries: int,
     progress: StageProgress,
 ) -> list[Result[list[Clip]]]:
-    """Submit every stage of every shard; the futures give the shards' clips after the last stage."""
+    """Submit every stage of every shard; the futures return the clips of each shard after its last stage."""
     results: list[Any] = list(shards)
-    for name in stages if shards else ():
+    for node in nodes if shards else ():
         results = [
             schedule.submit(
                 run_stage.with_options(retries=retries),
-                name,
+                node,
                 result,
                 label=f"shard {number} of {len(shards)}",
                 store_root=store_root,
-                settings=settings[name],
+                settings=settings[node.name],
                 run=run,
             )
             for number, result in enumerate(results, start=1)
         ]
         for result in results:
-            schedule.when_done(result, partial(_advance, progress, name))
+            schedule.when_done(result, partial(_advance, progress, node.name))
     return results
 
 

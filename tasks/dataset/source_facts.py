@@ -1,50 +1,49 @@
-"""What a build's sources are and may be used for, as far as anybody wrote it down."""
+"""What the sources of a build are and how they may be used, from the source.json of each folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from model.settings import Record
 from tasks.engine.clip import Clip
 from tasks.report.facts import SourceFacts
-from tasks.sources.scan import SourceSettings
+from tasks.sources.scan import SourceSettings, source_sets
 from tasks.sources.source import RejectedSource
+from tasks.sources.source_set import SourceSet
 from tasks.stage import Json
 from tasks.store.canonical import digest_of
 
 SOURCE_CARD = "source.json"
-"""A folder's own word on what it holds: {"label": ..., "synthetic": false, "licence": ...}."""
+"""File in a source folder that states what it holds: {"label": ..., "synthetic": false, "licence": ...}."""
 
 
 class SourceCard(Record):
-    """What source.json holds."""
+    """Content of a source.json (docs/formats/clips.md)."""
 
     label: str
-    """Name in words."""
+    """Name of the data set, as the report shows it."""
     synthetic: bool = False
-    """Rendered, not filmed."""
+    """True if the pictures are rendered, not filmed."""
     licence: str = "unknown"
-    """Terms of use."""
+    """Licence or terms of use."""
 
 
 def source_facts(settings: SourceSettings) -> tuple[SourceFacts, ...]:
-    """One line for each folder or list that sources come from.
+    """One entry for each data set or folder that the build reads.
 
     Raises:
-        ValueError: a source.json is not what it should be; names the file.
+        ValueError: a source.json does not hold a SourceCard; the message names the file.
     """
-    return tuple(_facts(label, kind, folder) for label, kind, folder in _folders(settings))
+    return tuple(_facts(source_set) for source_set in source_sets(settings))
 
 
 def catalogue_digest(
     clips: Sequence[Clip], rejected: Sequence[RejectedSource], subjects: Mapping[str, str]
 ) -> str:
-    """One digest of all that was found: names, contents, intervals, subjects and refusals."""
+    """One digest of everything that a scan found: names, contents, intervals, subjects and refusals."""
     found: list[Json] = [
         [clip.clip_id, clip.kind, clip.video_id, subjects[clip.clip_id], clip.blobs, clip.values]
         for clip in clips
@@ -55,27 +54,14 @@ def catalogue_digest(
     return digest_of([sorted(found, key=itemgetter(0)), sorted(refused, key=itemgetter(0))])
 
 
-def _folders(settings: SourceSettings) -> Iterator[tuple[str, Literal["wild", "studio"], Path]]:
-    for folder in settings.clips:
-        yield "clips", "wild", folder
-    if settings.hdtf:
-        yield "HDTF", "wild", settings.hdtf.videos
-    if settings.vfhq:
-        yield "VFHQ", "wild", settings.vfhq.clips
-    for folder in settings.studio:
-        yield "studio", "studio", folder
-    for folder in settings.multiface:
-        yield "Multiface", "studio", folder
-    if settings.facescape:
-        yield "FaceScape", "studio", settings.facescape.images
-
-
-def _facts(label: str, kind: Literal["wild", "studio"], folder: Path) -> SourceFacts:
-    path = folder / SOURCE_CARD
-    card = SourceCard(label=label)
+def _facts(source_set: SourceSet) -> SourceFacts:
+    path = source_set.folder / SOURCE_CARD
+    card = SourceCard(label=source_set.label)
     if path.is_file():
         try:
             card = SourceCard.model_validate_json(path.read_bytes())
         except ValidationError as invalid:
-            raise ValueError(f"{path}: {invalid.errors()[0]['msg']}; see docs/sources.md") from invalid
-    return SourceFacts(label=card.label, kind=kind, synthetic=card.synthetic, licence=card.licence)
+            raise ValueError(
+                f"{path}: {invalid.errors()[0]['msg']}; docs/formats/clips.md shows what the file may hold"
+            ) from invalid
+    return SourceFacts(label=card.label, kind=source_set.kind, synthetic=card.synthetic, licence=card.licence)

@@ -1,23 +1,22 @@
-"""What each stage cost, from the clips' own steps."""
+"""What each stage cost, summed over the finished stages of all clips."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tasks import dag
 from tasks.engine.clip import Clip, FinishedStage
-from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
 from tasks.report.facts import StageTiming
-
-STAGE_ORDER = tuple(dict.fromkeys([*WILD_STAGES, *STUDIO_STAGES]))
 
 
 def stage_timings(clips: Sequence[Clip]) -> tuple[StageTiming, ...]:
-    """One line a stage that any clip went through, in the order of the stages."""
-    return tuple(_timing(name, clips) for name in STAGE_ORDER if _steps(name, clips))
+    """Return one entry for each stage that a clip went through, in the order of the stages."""
+    names = [node.name for node in dag.data_stages()]
+    return tuple(_timing(name, clips) for name in names if _steps(name, clips))
 
 
 def rejecting_stages(clips: Iterable[Clip]) -> dict[str, str]:
-    """The stage that refused each quarantined clip, by clip id."""
+    """Return the stage that refused each quarantined clip, by clip id."""
     return {clip.clip_id: clip.steps[-1].stage for clip in clips if clip.reason and clip.steps}
 
 

@@ -1,1 +1,1 @@
-"""The data that the project makes itself: synthetic speakers, a moving photograph and a studio set."""
+"""Data that the project makes itself: synthetic speakers, a moving photograph and a studio set."""

@@ -1,7 +1,7 @@
-"""The embedded clips: synthetic speakers with ground truth, and a photograph under a moving camera.
+"""Make the embedded clips: synthetic speakers with ground truth, and a photograph under a moving camera.
 
-clips/speaker_<k>.mp4|mkv, clips/astronaut.mp4       what a build is given
-truth/<clip>.npz                                     what was really there, at the clip's own frame rate
+clips/speaker_<k>.mp4|mkv, clips/astronaut.mp4       input of a build
+truth/<clip>.npz                                     ground truth at the frame rate of the clip
 """
 
 from __future__ import annotations
@@ -38,14 +38,16 @@ from tasks.embedded.write_clip import write_clip, write_wave
 Color = tuple[float, float, float]
 
 DEPTH_FRAMES = 4
-"""Frames of each clip whose true depth is kept in its truth file; the others follow from the pose."""
+"""Frames whose true depth is stored; the depth of all others follows from the stored parameters."""
 SENSOR_NOISE = 1.2
-"""Standard deviation of the camera's noise, of 255."""
+"""Standard deviation of the camera's noise, in grey levels of 255."""
+NOISE_STREAM = 5
+"""Second word of the noise's random seed, which separates it from other draws with the speaker's seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticTake:
-    """One synthetic clip."""
+    """One synthetic clip: the video, the camera, the speaker and the light."""
 
     file_name: str
     width: int
@@ -112,7 +114,7 @@ TAKES = (
 
 
 def make_embedded_clips(out: Path, *, takes: tuple[SyntheticTake, ...] = TAKES) -> list[Path]:
-    """Write the clips and their truth below `out`; returns the clips' paths."""
+    """Write the clips and their ground truth below `out`; returns the paths of the clips."""
     for folder in ("clips", "truth"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     paths = [_film(out, take) for take in takes]
@@ -129,7 +131,7 @@ def make_embedded_clips(out: Path, *, takes: tuple[SyntheticTake, ...] = TAKES) 
 
 
 def _film(out: Path, take: SyntheticTake) -> Path:
-    """One clip with its truth."""
+    """Write one clip with its ground truth."""
     person = random_person(take.speaker.seed, take.appearance)
     camera = Camera.centered(take.focal_px, take.width, take.height)
     times_s = np.arange(int(take.speaker.duration_s * take.frame_rate)) / float(take.frame_rate)
@@ -143,6 +145,7 @@ def _film(out: Path, take: SyntheticTake) -> Path:
         stands_m=np.array([0.0, -0.015, take.distance_m]),
     )
     path = out / "clips" / take.file_name
+    # ffmpeg takes only one piped input, which carries the frames: the sound goes through a file
     with TemporaryDirectory() as scratch:
         sound = Path(scratch) / "voice.wav"
         write_wave(sound, voice(take.speaker, take.sample_rate_hz), sample_rate_hz=take.sample_rate_hz)
@@ -174,13 +177,14 @@ def _film(out: Path, take: SyntheticTake) -> Path:
 def _pictures(
     take: SyntheticTake, person: Person, expression: NDArray[np.float32], pose: HeadPose, camera: Camera
 ) -> Iterator[NDArray[np.uint8]]:
-    """The frames, with the noise of a sensor."""
-    random = np.random.default_rng([take.speaker.seed, 5])
+    """The frames (H, W, 3) uint8, with the noise of a sensor."""
+    random = np.random.default_rng([take.speaker.seed, NOISE_STREAM])
     background = blurred_room(take.speaker.seed, width=take.width, height=take.height, color=take.room)
     towards = np.array(take.lamp_from) / np.linalg.norm(take.lamp_from)
     lighting = ambient_light(np.array(take.ambient)) + directional_light(towards, np.array(take.lamp))
     for k in range(len(expression)):
         vertices = person_in_camera(person, expression[k : k + 1], pose[k : k + 1])[0]
         light = take_picture(person, vertices, camera=camera, lighting=lighting, background=background)
+        # one draw for all three channels: the noise is grey
         noise = random.normal(scale=SENSOR_NOISE, size=light.shape[:2])[..., None]
         yield np.clip(np.round(to_srgb8(light) + noise), 0, 255).astype(np.uint8)

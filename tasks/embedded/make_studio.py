@@ -1,7 +1,8 @@
-"""The embedded studio set: synthetic people before three calibrated cameras, docs/formats/generic_rig.md.
+"""Make the embedded studio set: synthetic people in front of three calibrated cameras.
 
-Half of the subjects come as .npz meshes in world coordinates, half as .obj with a head pose. truth/ holds
-depth maps of the first subject made without going through the files.
+The set is in the format of docs/formats/generic_rig.md. Half of the subjects come as .npz meshes in world
+coordinates, half as .obj with a head pose, so that both ways are read. The folder truth/ holds depth maps of
+the first subject, rendered without going through the files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from rendering.arrays import Float64
 from rendering.builtin.appearance import random_appearance
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
@@ -25,27 +27,28 @@ from rendering.synthetic.backdrop import blurred_room
 from rendering.synthetic.portrait import Person, random_person, skin_depth, take_picture
 from rendering.synthetic.rig_camera import SyntheticCamera
 
-Float64 = NDArray[np.float64]
-
 WIDTH, HEIGHT = 512, 640
 FROM_MODEL = np.diag([1.0, -1.0, -1.0])
-"""Model axes (y down, looking along -z) to this studio's world (y up, looking along +z)."""
+"""Model axes (y down, looking along -z) to the world axes of this studio (y up, looking along +z)."""
 LAMP_FROM = np.array([0.45, 0.6, 0.66])
 """Direction to the lamp, world axes."""
 JPEG_QUALITY = 95
+MM_PER_M = 1000
 TAKES: Mapping[str, Mapping[str, float]] = {
     "neutral": {},
     "smile": {"smile_left": 0.9, "smile_right": 0.8, "cheek_raise_left": 0.6, "cheek_raise_right": 0.6},
     "open": {"jaw_open": 0.8, "brow_up_left": 0.7, "brow_up_right": 0.7},
     "wink": {"blink_left": 0.95, "lips_pucker": 0.6, "brow_down_left": 0.5},
 }
+"""Take -> weights of named expressions, 0..1."""
 FRAME = "000000"
+"""Name of the only frame of each take."""
 
 
 def _pinhole(focal_px: float, center_x_px: float, center_y_px: float) -> Camera:
     return Camera(
         focal_x_px=focal_px,
-        focal_y_px=focal_px * 1.002,
+        focal_y_px=focal_px * 1.002,  # pixels that are not quite square, so that fx and fy are told apart
         center_x_px=center_x_px,
         center_y_px=center_y_px,
         width=WIDTH,
@@ -83,7 +86,7 @@ CAMERAS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What one camera sees of the empty studio."""
+    """One camera of the studio: lens, backdrop and light."""
 
     camera: SyntheticCamera
     lens_map: NDArray[np.float32]
@@ -92,7 +95,7 @@ class View:
 
 
 def make_embedded_studio(out: Path, *, subjects: int = 8) -> Path:
-    """Write a studio set of so many subjects; returns its root, `out`."""
+    """Write a studio set with the given number of subjects below `out`; returns `out`."""
     out.mkdir(parents=True, exist_ok=True)
     people = [random_person(number, random_appearance(number)) for number in range(subjects)]
     _write_rig(out, people[0].face_model)
@@ -142,31 +145,36 @@ def _write_rig(out: Path, face_model: FaceModel) -> None:
 
 
 def _write_capture(out: Path, number: int, take: str, *, person: Person, views: list[View]) -> None:
-    """Mesh, pose and pictures of one subject in one take."""
+    """Write the mesh, the pose and the pictures of one subject in one take."""
     expression = expression_coefficients(TAKES[take], frames=1)
     head = person.face_model.vertices(person.identity, expression)[0] @ FROM_MODEL.T
     pose = _head_pose(number, take)
     subject = f"subject_{number:02d}"
     _write_mesh(
-        out, f"{subject}/{take}/{FRAME}", head * 1000, pose, person.face_model.triangles, number=number
+        out,
+        f"{subject}/{take}/{FRAME}",
+        head_mm=head * MM_PER_M,
+        pose=pose,
+        triangles=person.face_model.triangles,
+        in_world=number % 2 == 0,
     )
     in_world = head @ pose[:3, :3].T + pose[:3, 3]
     for view in views:
         camera = view.camera
         path = out / "images" / subject / take / camera.name / f"{FRAME}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        seen = _moved(in_world, camera.world_to_camera)
-        picture = _photograph(person, seen, view)
+        in_camera = _moved(in_world, camera.world_to_camera)
+        picture = _photograph(person, in_camera, view)
         cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         if number == 0:
             truth = out / "truth" / f"{subject}_{take}_{camera.name}.npz"
             truth.parent.mkdir(exist_ok=True)
-            depth_m = skin_depth(person.face_model, seen[None], camera.pinhole)[0]
+            depth_m = skin_depth(person.face_model, in_camera[None], camera.pinhole)[0]
             np.savez_compressed(truth, depth_m=depth_m)
 
 
 def _photograph(person: Person, vertices: NDArray[np.float32], view: View) -> NDArray[np.uint8]:
-    """What the camera with its distortion sees: (H, W, 3) RGB."""
+    """The picture of the camera with its lens distortion: (H, W, 3) RGB."""
     straight = take_picture(
         person,
         vertices,
@@ -174,17 +182,20 @@ def _photograph(person: Person, vertices: NDArray[np.float32], view: View) -> ND
         lighting=view.lighting,
         background=view.background,
     )
+    # rendered without distortion and a little wider, then resampled through the lens
     picture = cv2.remap(straight, view.lens_map[..., 0], view.lens_map[..., 1], cv2.INTER_CUBIC)
     return to_srgb8(np.asarray(picture, np.float32))
 
 
 def _write_mesh(
-    out: Path, name: str, head_mm: Float64, pose: Float64, triangles: NDArray[np.int32], *, number: int
+    out: Path, name: str, *, head_mm: Float64, pose: Float64, triangles: NDArray[np.int32], in_world: bool
 ) -> None:
+    """Write a mesh in world coordinates as .npz, or in head coordinates as .obj with its pose."""
     path = out / "meshes" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     millimetres = _in_millimetres(pose)
-    if number % 2 == 0:
+    if in_world:
+        # x_world = R x_head + t
         world = head_mm @ pose[:3, :3].T + millimetres[:3, 3]
         np.savez_compressed(path.with_suffix(".npz"), vertices=world.astype(np.float32))
         return
@@ -197,7 +208,7 @@ def _write_mesh(
 
 
 def _head_pose(number: int, take: str) -> Float64:
-    """Head to world, (4, 4) in metres: nobody holds quite still."""
+    """Head to world, (4, 4) in metres: a small random movement, since people do not hold quite still."""
     random = np.random.default_rng([number, list(TAKES).index(take)])
     pose = np.eye(4)
     pose[:3, :3] = Rotation.from_euler("yxz", random.uniform(-8, 8, 3), degrees=True).as_matrix()
@@ -206,10 +217,11 @@ def _head_pose(number: int, take: str) -> Float64:
 
 
 def _moved(points: Float64, matrix: Float64) -> NDArray[np.float32]:
+    """Points (V, 3) under a rigid motion (4, 4)."""
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], dtype=np.float32)
 
 
 def _in_millimetres(matrix: Float64) -> Float64:
     scaled = matrix.copy()
-    scaled[:3, 3] *= 1000
+    scaled[:3, 3] *= MM_PER_M
     return scaled

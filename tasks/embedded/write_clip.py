@@ -1,4 +1,4 @@
-"""Clips as cameras leave them: any frame rate, with sound, as mp4 or mkv."""
+"""Write clips like those of a camera: any frame rate, with or without sound, as mp4 or mkv."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ _SOUND: dict[str, dict[str, Any]] = {
     ".mp4": {"acodec": "aac", "audio_bitrate": 128_000},
     ".mkv": {"acodec": "pcm_s16le"},
 }
+# One thread, no tags and no encoder names: the bytes depend on the frames and on ffmpeg alone. For the same
+# reason x264 runs with cpu-independent=1 above.
 _EXACT = {
     "threads": 1,
     "map_metadata": -1,
@@ -44,17 +46,17 @@ def write_clip(
     frame_rate: Fraction,
     sound: Path | None,
 ) -> None:
-    """Encode a clip; the same bytes for the same frames and the same ffmpeg.
+    """Encode a clip; the same frames give the same bytes with the same ffmpeg.
 
     Args:
         path: .mp4 (AAC sound) or .mkv (uncompressed sound).
         frames: (H, W, 3) uint8 RGB.
         size: (width, height), even.
         frame_rate: frames per second, for example 30000/1001.
-        sound: a wav file of our own, or None for a silent clip.
+        sound: a wav file from write_wave, or None for a silent clip.
 
     Raises:
-        MediaFileError: ffmpeg failed or complained.
+        MediaFileError: ffmpeg failed or reported a problem.
     """
     width, height = size
     picture = ffmpeg.input(
@@ -64,6 +66,7 @@ def write_clip(
         video_size=(width, height),
         framerate=str(frame_rate),
     ).video.filter("scale", out_color_matrix="bt601", out_range="tv", flags="bicubic+accurate_rnd+bitexact")
+    # converted and tagged explicitly: without tags, each reader guesses the colour matrix by the size
     tagged = picture.filter(
         "setparams", colorspace="smpte170m", range="tv", color_primaries="bt709", color_trc="bt709"
     )
@@ -81,7 +84,7 @@ def write_clip(
 
 
 def write_wave(path: Path, samples: NDArray[np.int16], *, sample_rate_hz: int) -> None:
-    """Mono wav file of (S,) samples."""
+    """Write (S,) samples as a mono wav file."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

@@ -1,1 +1,1 @@
-"""How stages run: child processes with limits, shards of clips, the ledger of what is done."""
+"""The engine that runs stages: shards of clips as task runs, and child processes with limits."""

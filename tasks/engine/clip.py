@@ -1,4 +1,4 @@
-"""A clip on its way through the stages: what is known of it so far. Small, printable, JSON."""
+"""A clip between scan and publish: what is known about it so far, as a small record that JSON can hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.stage import Json
 
 
 class FinishedStage(Record):
-    """One finished stage of a clip."""
+    """A stage that is done for a clip, and what it cost."""
 
     stage: str
     key: str
@@ -20,24 +20,24 @@ class FinishedStage(Record):
 
 
 class Clip(Record):
-    """One source between scan and publish."""
+    """One source on its way through the stages."""
 
     clip_id: str
     kind: Literal["wild", "studio"]
     video_id: str
-    """The source video it was cut from: clips of one video share a focal length."""
+    """Id of the source video that the clip was cut from; clips of one video share a focal length."""
     files: dict[str, str]
-    """Role -> path of the source's own files, outside the store."""
+    """Path by role of the files that the source itself brings; they lie outside the store."""
     blobs: dict[str, str]
-    """Role -> sha256 of everything made so far, and of the source's own files."""
+    """sha256 by role of all files: those of the source, those of the models and those that stages wrote."""
     values: dict[str, Json]
-    """Figures given so far by the source and the stages."""
+    """Figures that the source and the finished stages gave."""
     steps: tuple[FinishedStage, ...] = ()
     reason: Reason | None = None
     detail: str | None = None
 
     def after(self, step: FinishedStage, *, blobs: dict[str, str], values: dict[str, Json]) -> Clip:
-        """The clip with one more stage done."""
+        """Return the clip with one more stage done."""
         return self.model_copy(
             update={
                 "steps": (*self.steps, step),
@@ -47,6 +47,6 @@ class Clip(Record):
         )
 
     def rejected(self, reason: Reason, detail: str, step: FinishedStage | None = None) -> Clip:
-        """The clip quarantined; later stages leave it alone."""
+        """Return the clip quarantined for a reason; later stages leave it as it is."""
         steps = self.steps if step is None else (*self.steps, step)
         return self.model_copy(update={"steps": steps, "reason": reason, "detail": detail})

@@ -1,4 +1,4 @@
-"""One task run: one stage over one shard of clips."""
+"""The task that runs one stage over one shard of clips."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, PositiveFloat
 
 from model.settings import Settings
+from tasks.chain import Node
 from tasks.engine.clip import Clip, FinishedStage
-from tasks.engine.registry import find_stage
 from tasks.engine.worker_pool import Answer, JobLimits, StorageError, Worker, borrow_worker
 from tasks.reasons import Reason, Rejected
 from tasks.sources.digest import digest_source
-from tasks.stage import Json, Stage
+from tasks.stage import Json, load_stage
 from tasks.store.actions import TRANSIENT, Action, find_action, record_action
 from tasks.store.blobs import Store
 from tasks.store.recipes import Recipe, action_key, recipe_of
 
 LEAST_FREE_BYTES = 64 << 20
-"""With less free space than this a failure is the disk's, not the clip's."""
+"""A failure with less free space than this is blamed on the disk, not on the clip."""
 
 
 class RunSettings(Settings):
-    """Limits of every job; they change no result and are in no key."""
+    """Limits of time and memory for one clip in one stage. They change no result and are part of no key."""
 
     job_timeout_s: PositiveFloat = 900.0
-    """Longest a stage may take for one clip, seconds."""
+    """Longest time that a stage may take for one clip, seconds."""
     job_memory_gb: PositiveFloat = 8.0
-    """Most private memory of a worker process, GB."""
+    """Most private memory that a worker process may use, GB."""
 
     @property
     def limits(self) -> JobLimits:
-        """The same for the worker."""
+        """The limits in the units of the worker."""
         return JobLimits(wall_s=self.job_timeout_s, memory_bytes=int(self.job_memory_gb * 1e9))
 
 
-@task(task_run_name="{stage_name} {label}", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="{node.name} {label}", cache_policy=NO_CACHE, persist_result=False)
 def run_stage(
-    stage_name: str,
+    node: Node,
     clips: Sequence[Clip],
     *,
     label: str,
@@ -51,69 +51,72 @@ def run_stage(
     settings: BaseModel,
     run: RunSettings,
 ) -> list[Clip]:
-    """Take every clip of a shard through one stage; a bad clip leaves with a reason, never fails it."""
+    """Take every clip of a shard through one stage. A bad clip gets a reason and never fails the shard."""
     del label  # names the task run
-    stage = find_stage(stage_name)
-    recipe = recipe_of(stage, settings)
+    recipe = recipe_of(load_stage(node.dotted), settings)
     store = Store(store_root)
     with borrow_worker(run.limits) as worker:
         return [
             clip
-            for group in clip_groups(stage, clips)
-            for clip in _advance(group, stage, recipe, store, worker)
+            for group in clip_groups(node, clips)
+            for clip in _advance(group, node, recipe, store, worker)
         ]
 
 
-def fast_forward(group: list[Clip], stage: Stage, recipe: Recipe, store: Store) -> list[Clip] | None:
-    """The clips after a stage whose result the ledger holds; None where there is work to do."""
+def fast_forward(group: list[Clip], node: Node, recipe: Recipe, store: Store) -> list[Clip] | None:
+    """Return the clips after a stage that they skip or whose result the ledger holds; None if work is left.
+
+    Raises:
+        LookupError: a clip lacks a file that the stage takes, and the DAG does not let it skip the stage.
+    """
     good = [clip for clip in group if not clip.reason]
-    if not good or _lacks_input(good, stage):
+    if not good or any(_skips(clip, node) for clip in good):
         return group
-    key = _key(good, stage, recipe)
+    key = _key(good, node, recipe)
     action = find_action(store, key)
     if action is None:
         return None
     return [clip if clip.reason else _after(clip, action, key, reused=True) for clip in group]
 
 
-def clip_groups(stage: Stage, clips: Sequence[Clip]) -> list[list[Clip]]:
-    """Clips that a stage takes together: one by one, or all of a source video."""
-    if not stage.per_video:
+def clip_groups(node: Node, clips: Sequence[Clip]) -> list[list[Clip]]:
+    """Group the clips that a stage takes together: one by one, or all clips of a source video."""
+    if not node.per_video:
         return [[clip] for clip in clips]
     ordered = sorted(clips, key=lambda clip: (clip.video_id, clip.clip_id))
     return [list(group) for _, group in groupby(ordered, lambda clip: clip.video_id)]
 
 
-def _advance(group: list[Clip], stage: Stage, recipe: Recipe, store: Store, worker: Worker) -> list[Clip]:
-    known = fast_forward(group, stage, recipe, store)
+def _advance(group: list[Clip], node: Node, recipe: Recipe, store: Store, worker: Worker) -> list[Clip]:
+    known = fast_forward(group, node, recipe, store)
     if known is not None:
         return known
     good = [clip for clip in group if not clip.reason]
-    action = _work(good, stage, recipe, store, worker)
+    action = _work(good, node, recipe, store, worker)
     key = action.key
     if action.reason not in TRANSIENT:
         record_action(store, action)
     return [clip if clip.reason else _after(clip, action, key, reused=False) for clip in group]
 
 
-def _work(clips: list[Clip], stage: Stage, recipe: Recipe, store: Store, worker: Worker) -> Action:
-    """Run the stage in the worker and store what it made."""
-    inputs, given = _inputs(clips, stage), _given(clips, stage)
+def _work(clips: list[Clip], node: Node, recipe: Recipe, store: Store, worker: Worker) -> Action:
+    """Run the stage in the worker and put its files into the store."""
+    inputs, given = _inputs(clips, node), _given(clips, node)
     with store.scratch() as scratch:
         job = {
-            "blobs": {role: str(path) for role, path in _paths(clips, stage, store).items()},
+            "blobs": {role: str(path) for role, path in _paths(clips, node, store).items()},
             "values": given,
             "settings": recipe.settings,
             "scratch": str(scratch),
         }
         try:
-            answer = _unchanged(worker.run(stage, job), clips, inputs)
+            answer = _unchanged(worker.run(node, job), clips, inputs)
             _blame_the_disk(answer, scratch)
         except StorageError as fault:
             raise StorageError(f"store {store.root}: {fault}") from fault
         outputs = {role: store.put_file(path) for role, path in sorted(answer.files.items())}
     return Action(
-        stage=stage.name,
+        stage=recipe.stage,
         recipe=recipe.digest,
         inputs=inputs,
         given=given,
@@ -140,51 +143,60 @@ def _after(clip: Clip, action: Action, key: str, *, reused: bool) -> Clip:
     return clip.after(step, blobs=blobs, values=action.values)
 
 
-def _lacks_input(clips: Sequence[Clip], stage: Stage) -> bool:
-    return any(not _matching(clip, role) for clip in clips for role in stage.inputs)
+def _skips(clip: Clip, node: Node) -> bool:
+    """Whether the clip passes the stage by: it lacks a role as the DAG allows, or has the stage behind it."""
+    if any(step.stage == node.name for step in clip.steps):
+        return True
+    missing = [role for role in node.takes if not _matching(clip, role)]
+    if missing and (node.skip is None or node.skip.without not in missing):
+        raise LookupError(
+            f"stage {node.name} of clip {clip.clip_id} takes {missing[0]!r}, which no stage before it gave; "
+            f"the clip has {sorted(clip.blobs)}"
+        )
+    return bool(missing)
 
 
 def _matching(clip: Clip, role: str) -> list[str]:
-    """The clip's roles that a stage's input names: itself, or all of "image/*"."""
+    """Roles of the clip that an input of a stage stands for: the role itself, or all of "image/*"."""
     if role.endswith("/*"):
         return sorted(held for held in clip.blobs if held.startswith(role[:-1]))
     return [role] if role in clip.blobs else []
 
 
-def _key(clips: Sequence[Clip], stage: Stage, recipe: Recipe) -> str:
-    return action_key(recipe.digest, inputs=_inputs(clips, stage), given=_given(clips, stage))
+def _key(clips: Sequence[Clip], node: Node, recipe: Recipe) -> str:
+    return action_key(recipe.digest, inputs=_inputs(clips, node), given=_given(clips, node))
 
 
-def _inputs(clips: Sequence[Clip], stage: Stage) -> dict[str, str]:
-    """Role -> digest of the files the stage reads; "<role>/<index>" where it takes several clips."""
+def _inputs(clips: Sequence[Clip], node: Node) -> dict[str, str]:
+    """sha256 by role of the files that the stage reads; "<role>/<index>" where it takes several clips."""
     return {
-        f"{role}/{index}" if stage.per_video else role: clip.blobs[role]
+        f"{role}/{index}" if node.per_video else role: clip.blobs[role]
         for index, clip in enumerate(clips)
-        for declared in (*stage.inputs, *stage.optional_inputs)
+        for declared in (*node.takes, *node.may_take)
         for role in _matching(clip, declared)
     }
 
 
-def _given(clips: Sequence[Clip], stage: Stage) -> dict[str, Json]:
-    values = [{name: clip.values[name] for name in stage.reads if name in clip.values} for clip in clips]
-    return {"clips": values} if stage.per_video else values[0]
+def _given(clips: Sequence[Clip], node: Node) -> dict[str, Json]:
+    values = [{name: clip.values[name] for name in node.reads if name in clip.values} for clip in clips]
+    return {"clips": values} if node.per_video else values[0]
 
 
-def _paths(clips: Sequence[Clip], stage: Stage, store: Store) -> dict[str, Path]:
-    """Local files by role: the source's own, and blobs whose content was just checked."""
+def _paths(clips: Sequence[Clip], node: Node, store: Store) -> dict[str, Path]:
+    """Local files by role: those of the source, and blobs whose content was just checked."""
     own = {
-        f"{role}/{index}" if stage.per_video else role: Path(path)
+        f"{role}/{index}" if node.per_video else role: Path(path)
         for index, clip in enumerate(clips)
         for role, path in clip.files.items()
     }
     return {
         role: own[role] if role in own else store.checked_blob(digest)
-        for role, digest in _inputs(clips, stage).items()
+        for role, digest in _inputs(clips, node).items()
     }
 
 
 def _unchanged(answer: Answer, clips: Sequence[Clip], inputs: Mapping[str, str]) -> Answer:
-    """The answer, or a verdict where a source file is no longer what was digested before the stage ran."""
+    """Return the answer, or a verdict if a source file changed after it was digested."""
     own = {role: Path(path) for clip in clips for role, path in clip.files.items() if role in inputs}
     try:
         changed = [role for role, path in own.items() if digest_source(path) != inputs[role]]

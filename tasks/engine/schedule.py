@@ -1,4 +1,4 @@
-"""Where task runs go: to Prefect inside a flow run, to plain threads when no server is configured."""
+"""Where task runs go: to Prefect inside a flow run, to plain threads where no server is configured."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from prefect import Flow, Task, get_run_logger
 from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
 from tasks.engine.worker_pool import interrupt_workers
 
@@ -21,17 +22,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Result(Protocol[T_co]):
-    """A task run's future."""
+    """Future of a task run."""
 
     def result(self) -> T_co:
-        """Wait for it and return what it returned."""
+        """Wait for the run and return its result."""
 
     def add_done_callback(self, fn: Callable[[Any], None]) -> None:
-        """Call `fn` with this future once it is done."""
+        """Call `fn` with this future once the run is done."""
 
 
 def server_configured() -> bool:
-    """Whether a Prefect server is named by PREFECT_API_URL or the active profile."""
+    """Whether PREFECT_API_URL or the active Prefect profile names a server."""
     return bool(get_current_settings().api.url)
 
 
@@ -40,16 +41,24 @@ def call_flow(flow: Flow[[S], T], settings: S) -> T:
     return flow(settings) if server_configured() else flow.fn(settings)
 
 
+def call_task(task: Task[..., T], *arguments: Any) -> T:
+    """Run a task: as a Prefect task run inside a flow run, as a plain function otherwise."""
+    if FlowRunContext.get() is None:
+        return task.fn(*arguments)
+    # quoted: else Prefect searches every clip in them for futures
+    return task(*map(quote, arguments))
+
+
 def flow_log() -> Callable[[str], None] | None:
-    """Writes lines to the log of the running flow, from any thread; None outside a flow run."""
+    """Return a function that writes to the log of the flow, from any thread; None outside a flow run."""
     return get_run_logger().info if FlowRunContext.get() else None
 
 
 class Schedule:
-    """Submits task runs; `workers` of them run at once.
+    """Submit task runs, of which `workers` run at once.
 
-    Submit breadth first (all shards of a stage, then the next stage): a run waits in its thread for the
-    runs whose futures it takes, here as in Prefect's thread runner, and those are before it in the queue.
+    Submit breadth first: all shards of a stage, then the next stage. A run occupies its thread while it
+    waits for the runs whose futures it takes, here as in Prefect's thread runner: those must come before it.
     """
 
     def __init__(self, workers: int) -> None:
@@ -60,7 +69,7 @@ class Schedule:
         self._open.callback(self._threads.shutdown, cancel_futures=True)
 
     def _task_runner(self, workers: int) -> TaskRunner[Any] | None:
-        """Prefect's, inside a flow run: Dask or Ray as the flow was given them, else threads of our own."""
+        """The task runner inside a flow run: the flow's Dask or Ray runner, else a new pool of threads."""
         flow_run = FlowRunContext.get()
         if flow_run is None:
             return None
@@ -70,7 +79,7 @@ class Schedule:
         return self._open.enter_context(ThreadPoolTaskRunner(max_workers=workers))
 
     def submit(self, task: Task[..., T], *args: Any, **kwargs: Any) -> Result[T]:
-        """Start a task run; arguments may be futures of earlier ones."""
+        """Start a task run; arguments may be futures of earlier runs."""
         future: Result[T]
         if self._runner is None:
             future = self._threads.submit(_run, task.fn, args, kwargs)
@@ -80,17 +89,17 @@ class Schedule:
         return future
 
     def collect(self, results: Sequence[Result[T]]) -> list[T]:
-        """Wait for every run, then give what `results` returned.
+        """Wait for every run, then return the results of `results`.
 
-        The first failure is raised as it was; of a run that waited for it Prefect says only that it
-        never ran.
+        The first failure is raised as it was. Of the runs that waited for the failed one, Prefect would say
+        only that they never ran.
         """
         for submitted in self._submitted:
             submitted.result()
         return [result.result() for result in results]
 
     def when_done(self, result: Result[T], tell: Callable[[T], None]) -> None:
-        """Call `tell` with what a task run returned, once it has; not at all if it failed."""
+        """Call `tell` with the result of a task run once it is done; a run that failed is not reported."""
 
         def done(future: Result[T]) -> None:
             # Asked for its state here, a Prefect future asks the server, which does not know it yet.
@@ -103,13 +112,13 @@ class Schedule:
         result.add_done_callback(done)
 
     def abandon(self) -> None:
-        """Drop what has not started and, where the threads are our own, end the jobs that run."""
+        """Drop the runs that have not started; end running jobs if their threads belong to this schedule."""
         if self._runner is None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             interrupt_workers()
 
     def close(self) -> None:
-        """Drop what has not started and wait for what runs."""
+        """Drop the runs that have not started and wait for those that run."""
         self._open.close()
 
 

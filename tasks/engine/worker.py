@@ -1,4 +1,4 @@
-"""The child process that runs stages: one job a line in, one answer a line out.
+"""The child process that runs stages: each line in is a job, each line out an answer.
 
 A native crash, a hang or a memory leak in a decoder or detector costs one job, not the build. The
 parent (tasks/engine/worker_pool.py) sets limits, kills and restarts.
@@ -18,16 +18,15 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn, TextIO
 
-from tasks.engine.registry import find_stage
 from tasks.reasons import Rejected
-from tasks.stage import StageInput
+from tasks.stage import StageInput, load_stage
 
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-"""The disk's fault, never the clip's."""
+"""Errors that are blamed on the disk, never on the clip."""
 
 
 def serve(requests: TextIO, answers: TextIO) -> NoReturn:
-    """Answer jobs until the parent closes the pipe or is gone, also in the middle of a job."""
+    """Answer jobs until the parent closes the pipe or dies, which may be in the middle of a job."""
     jobs: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_receive, args=(requests, jobs), daemon=True).start()
     while True:
@@ -47,8 +46,8 @@ def _receive(requests: TextIO, jobs: SimpleQueue[str]) -> None:
 
 
 def run_job(job: dict[str, Any]) -> dict[str, Any]:
-    """Run one stage on one clip; the answer holds files and values, or what went wrong."""
-    stage = find_stage(job["stage"])
+    """Run one stage on one clip; the answer holds files and values, or the error."""
+    stage = load_stage(job["stage"])
     stage_input = StageInput(
         blobs={role: Path(path) for role, path in job["blobs"].items()},
         values=job["values"],
@@ -76,7 +75,7 @@ def _cpu_seconds() -> float:
 
 
 def main() -> None:
-    """Serve on the parent's pipes; whatever native code prints goes to the error stream."""
+    """Serve the parent over its pipes; output of native code goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)

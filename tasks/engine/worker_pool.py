@@ -20,30 +20,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.chain import Node
 from tasks.reasons import Reason
-from tasks.stage import Json, Stage
+from tasks.stage import Json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
-"""Two BLAS threads were slower than one in every measurement; clips are the unit of parallelism."""
+"""Environment of a worker: two BLAS threads were slower in every measurement, and clips run in parallel."""
 
 QUIET = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
 
 
 class StorageError(OSError):
-    """The disk failed or is full: the build stops, no clip is blamed."""
+    """The disk failed or is full. The build stops, and no clip is blamed."""
 
 
 class InterruptedJobError(RuntimeError):
-    """The build stops; the clip is not to blame and has no verdict."""
+    """A job was ended because the build stops. The clip is not to blame and gets no verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLimits:
-    """What one job may take."""
+    """Limits of one job."""
 
     wall_s: float
     memory_bytes: int
@@ -51,7 +52,7 @@ class JobLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a job gave: files and values, or a reason."""
+    """Result of a job: files and values, or a reason."""
 
     files: Mapping[str, Path]
     values: Mapping[str, Json]
@@ -62,36 +63,36 @@ class Answer:
 
 
 class Worker:
-    """One child process; it is replaced when it dies or is killed."""
+    """A child process for jobs, which is replaced when it dies or is killed."""
 
     def __init__(self, limits: JobLimits) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self.interrupted = False
 
-    def run(self, stage: Stage, job: Mapping[str, Any]) -> Answer:
-        """Run one job. A child that dies is tried once more, then the clip is `crashed`."""
-        line = json.dumps({"stage": stage.run.__module__, **job})
+    def run(self, node: Node, job: Mapping[str, Any]) -> Answer:
+        """Run one job. If the child dies the job is tried once more; then the clip is `crashed`."""
+        line = json.dumps({"stage": node.dotted, **job})
         for attempt in (1, 2):
             started = time.monotonic()
             reply = self._ask(line)
             wall_s = time.monotonic() - started
             if reply is None:
                 self.stop()
-                detail = f"{stage.name} took longer than the limit of {self._limits.wall_s:g} s"
+                detail = f"{node.name} took longer than the limit of {self._limits.wall_s:g} s"
                 return _failure(Reason.TIMEOUT, detail, wall_s)
             if reply:
-                return _answer(stage.name, json.loads(reply), wall_s)
+                return _answer(node.name, json.loads(reply), wall_s)
             if self.interrupted:
-                raise InterruptedJobError(f"{stage.name} was stopped with its build")
+                raise InterruptedJobError(f"{node.name} was stopped with its build")
             status = self._status()
             self.stop()
             if attempt == 1:
                 _empty(Path(job["scratch"]))
-        return _failure(Reason.CRASHED, f"{stage.name} ended its process twice ({status})", wall_s)
+        return _failure(Reason.CRASHED, f"{node.name} ended its process twice ({status})", wall_s)
 
     def _ask(self, line: str) -> bytes | None:
-        """The child's answer; b"" when it died, None when it took too long."""
+        """Answer of the child; b"" if it died, None if it took too long."""
         process = self._alive()
         if self.interrupted:
             return b""
@@ -141,14 +142,14 @@ class Worker:
         return f"exit status {code}" + (f", {last[0]}" if last else "")
 
     def interrupt(self) -> None:
-        """From another thread: end the job that runs; this worker takes no other one."""
+        """End the running job, from another thread. The worker takes no further job."""
         self.interrupted = True
         if process := self._process:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Kill the child and everything it started."""
+        """Kill the child and every process that it started."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -188,16 +189,16 @@ def _empty(folder: Path) -> None:
 
 
 _idle_workers: defaultdict[JobLimits, queue.LifoQueue[Worker]] = defaultdict(queue.LifoQueue)
-"""This process's workers that wait for a job; they live as long as the process."""
+"""Workers of this process that wait for a job; they live as long as the process."""
 
 _busy_workers: set[Worker] = set()
 
 
 @contextmanager
 def borrow_worker(limits: JobLimits) -> Iterator[Worker]:
-    """A worker of this process's own, started if none is idle.
+    """Lend an idle worker of this process, or start one.
 
-    The task runner bounds how many are borrowed at once; a Dask or Ray worker process gets its own.
+    The task runner limits how many are lent at once. Each Dask or Ray worker process has workers of its own.
     """
     idle = _idle_workers[limits]
     try:
@@ -217,6 +218,6 @@ def borrow_worker(limits: JobLimits) -> Iterator[Worker]:
 
 
 def interrupt_workers() -> None:
-    """End all jobs that run in this process's workers."""
+    """End all jobs that run in the workers of this process."""
     for worker in list(_busy_workers):
         worker.interrupt()

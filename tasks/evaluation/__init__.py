@@ -1,1 +1,1 @@
-"""Models judged on a dataset version: depth, samples, talking clips, and the page that shows them."""
+"""Evaluation of a trained model on a dataset version: depth and samples, as JSON, CSV and one page."""

@@ -1,4 +1,4 @@
-"""Cached pictures of the clips that an evaluation reads: all frames of small ones, some of large ones."""
+"""Cached pictures of the clips that an evaluation reads: all frames at small sizes, some at large sizes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from tasks.stages.cache_pictures import PictureSettings
 from tasks.store.blobs import Store
 
 WHOLE_TO_PX = 64
-"""Up to this size all frames are cached, as a training caches them: its cache is read again."""
+"""Largest size at which all frames are cached: a training caches the same frames, and its cache is reused."""
 KEPT_FRAMES = 16
-"""Of larger pictures, 1.5 MB a frame at 512 px, a clip keeps at least so many and at most twice as many."""
+"""Smallest number of frames of a clip that are cached at larger sizes; the largest is twice as many. A frame
+of 512 px takes 1.5 MB."""
 FRAMES_AT_ONCE = 256
+"""Number of frames in memory while a clip is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,21 +27,21 @@ class CachedClips:
 
     store: Store
     digests: Mapping[str, str]
-    """Clip id -> sha256 of its pictures."""
+    """Clip id -> sha256 of the clip's pictures."""
     every: Mapping[str, int]
-    """Clip id -> n: frames 0, n, 2 n ... are there."""
+    """Clip id -> n: frames 0, n, 2 n ... are cached."""
 
     def count(self, row: ManifestRow) -> int:
-        """Frames of a clip that are there."""
+        """Number of cached frames of a clip."""
         return -(-(row.frames or 0) // self.every[row.clip_id])
 
     def chosen(self, row: ManifestRow, places: Iterable[int]) -> list[Pictures]:
-        """Some of them, (1, ...) each; no others are read."""
+        """Read some cached frames, (1, ...) each, by their places in the cache; no others are read."""
         path = self.store.checked_blob(self.digests[row.clip_id])
         return [load_pictures(path, frames=slice(place, place + 1)) for place in places]
 
     def batches(self, row: ManifestRow) -> Iterator[Pictures]:
-        """All of them in order, so few at a time that memory is flat in the clip's length."""
+        """Read all cached frames in order, in batches: memory does not grow with the length of the clip."""
         path = self.store.checked_blob(self.digests[row.clip_id])
         for first in range(0, self.count(row), FRAMES_AT_ONCE):
             yield load_pictures(path, frames=slice(first, first + FRAMES_AT_ONCE))
@@ -48,16 +50,16 @@ class CachedClips:
 def cache_clips(
     rows: Iterable[ManifestRow], encoder: VersionEncoder, *, side_px: int, per_clip: int
 ) -> CachedClips:
-    """Cache what is not there yet.
+    """Cache the pictures of clips, except those that are cached already.
 
     Args:
-        rows: published ones.
-        encoder: of the version.
-        side_px: height and width of pictures.
-        per_clip: frames of a clip that are needed.
+        rows: published clips; repeated ones count once.
+        encoder: encoder of the version.
+        side_px: height and width of the pictures.
+        per_clip: number of frames of a clip that the evaluation needs.
 
     Raises:
-        RuntimeError: a clip's videos could not be read.
+        RuntimeError: the videos of a clip could not be read.
     """
     clips = {row.clip_id: row for row in rows}
     every = {
@@ -72,7 +74,10 @@ def cache_clips(
 
 
 def thinning(frames: int, *, side_px: int, least: int) -> int:
-    """Of so many frames every n-th is cached: a power of two, so that few clips differ in it."""
+    """The n of which every n-th frame is cached.
+
+    It is a power of two, so that the clips fall into few groups, each of which is cached in one run.
+    """
     if side_px <= WHOLE_TO_PX:
         return 1
     return 1 << max((frames // least).bit_length() - 1, 0)

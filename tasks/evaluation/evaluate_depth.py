@@ -1,4 +1,4 @@
-"""Depth of a split by the model and by what it has to beat."""
+"""Depth evaluation of a split: the model beside baselines and bounds (paper section 5.2)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from torch import Tensor
 
-from model.metrics.depth_estimators import DepthEstimator, MeanDepth, PipelineDepth, through_vae
+from model.metrics.depth_estimators import DepthEstimate, DepthEstimator, DepthSampling, PipelineDepth
 from model.metrics.depth_metrics import METRIC, align
-from model.samples.manifest import ManifestRow
-from tasks.dataset.read_version import Split, split_rows
-from tasks.evaluation.fit_baseline import fit_stills
-from tasks.evaluation.held_out_frames import TestFrames
+from tasks.evaluation.estimators import ESTIMATORS
+from tasks.evaluation.held_out_frames import HeldOutFrames
 from tasks.evaluation.open_evaluation import Evaluation
 from tasks.evaluation.results import DEPTH, DepthEvaluation, write_result
 from tasks.evaluation.score_depth import (
-    MEAN_MAP,
     PROTOCOLS,
-    Estimate,
+    NamedEstimate,
     count_left_out,
     mean_scores,
     score_frames,
@@ -32,53 +28,44 @@ from tasks.evaluation.strips import LabelledTiles, Tile, error_tile, metres_tile
 from tasks.report.contact_sheet import shown_frames
 
 BATCH = 32
-MODEL, VAE_BOUND, FIT_3DMM = "model", "vae_bound", "fit_3dmm"
+"""Number of frames that are estimated at once. The noise of a frame depends on its place in the batch."""
+MODEL = PipelineDepth.name
 COLUMNS = 8
+"""Number of frames that the page shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
     """Depth of all frames by all estimators, the model first, and how it was sampled."""
 
-    of: tuple[Estimate, ...]
-    steps: int
-    samples: int
-    seeds: int
+    estimates: tuple[NamedEstimate, ...]
+    sampling: DepthSampling
 
 
 @task(task_run_name="estimate depth", cache_policy=NO_CACHE, persist_result=False)
-def estimate_depth(evaluation: Evaluation, *, steps: int, samples: int, seeds: int) -> Estimates:
-    """The model once a seed, then the constant mean map, the VAE's bound and the 3DMM fit."""
+def estimate_depth(evaluation: Evaluation, sampling: DepthSampling) -> Estimates:
+    """Depth of the held-out frames by every estimator of ESTIMATORS: a random one once for each seed."""
     frames = evaluation.frames
-    pipeline = evaluation.model.pipeline
-    estimates = [
-        Estimate(
-            name=MODEL,
-            seed=seed,
-            code=_in_batches(
-                PipelineDepth(pipeline=pipeline, steps=steps, samples=samples, seed=seed), frames.rgb
-            ),
-        )
-        for seed in range(seeds)
-    ]
-    estimates.append(Estimate(name=MEAN_MAP, seed=None, code=_mean_map(evaluation)(frames.rgb)))
-    bound = torch.cat([through_vae(pipeline.vae, code) for code in torch.split(frames.pictures.code, BATCH)])
-    estimates.append(Estimate(name=VAE_BOUND, seed=None, code=bound))
-    if bool(frames.of_kind("studio").any()):
-        fits = fit_stills(evaluation.version, evaluation.store, frames.rows, side_px=evaluation.side_px)
-        estimates.append(Estimate(name=FIT_3DMM, seed=None, code=fits.code, cover=fits.cover))
-    return Estimates(of=tuple(estimates), steps=steps, samples=samples, seeds=seeds)
+    estimates = []
+    for kind, open_estimator in ESTIMATORS.items():
+        for seed in range(sampling.seeds if kind.is_random else 1):
+            estimator = open_estimator(evaluation, sampling, seed)
+            if estimator is not None:
+                depth = _in_batches(estimator, frames)
+                used_seed = seed if kind.is_random else None
+                estimates.append(NamedEstimate(estimator=kind.name, seed=used_seed, depth=depth))
+    return Estimates(estimates=tuple(estimates), sampling=sampling)
 
 
 @task(task_run_name="score depth", cache_policy=NO_CACHE, persist_result=False)
 def score_depth(evaluation: Evaluation, estimates: Estimates, *, out: Path) -> DepthEvaluation:
-    """Score the estimates and write depth.csv, depth.json and pictures of the model's first.
+    """Score the estimates and write depth.csv, depth.json and pictures of the model's first estimate.
 
     Raises:
         ValueError: no frame can be scored.
     """
     frames = evaluation.frames
-    lines = [line for estimate in estimates.of for line in score_frames(frames, estimate)]
+    lines = [line for estimate in estimates.estimates for line in score_frames(frames, estimate)]
     write_result(out, "depth.csv", scores_csv(lines))
     left_out = count_left_out(lines)
     scores = {str(protocol.name): mean_scores(lines, protocol) for protocol in PROTOCOLS}
@@ -86,14 +73,13 @@ def score_depth(evaluation: Evaluation, estimates: Estimates, *, out: Path) -> D
         raise ValueError(f"none of {len(frames)} frames can be scored: {left_out[MODEL]}; evaluate others")
     result = DepthEvaluation(
         **evaluation.facts,
-        strips=write_strips(out, depth_strips(frames, estimates.of[0])),
+        strips=write_strips(out, depth_strips(frames, estimates.estimates[0])),
         frames=len(frames),
         skinless=frames.skinless,
         left_out=left_out,
         subjects=len({row.subject_id for row in frames.rows}),
-        steps=estimates.steps,
-        samples=estimates.samples,
-        seeds=estimates.seeds,
+        **estimates.sampling.model_dump(),
+        labels={kind.name: kind.label for kind in ESTIMATORS},
         protocols={protocol.name: str(protocol) for protocol in PROTOCOLS},
         scores=scores,
     )
@@ -101,20 +87,8 @@ def score_depth(evaluation: Evaluation, estimates: Estimates, *, out: Path) -> D
     return result
 
 
-def mean_map_clips(rows: Sequence[ManifestRow], _split: Split) -> list[ManifestRow]:
-    """Those that the mean map is the mean of: the train split, each kind as it is there.
-
-    Raises:
-        ValueError: there are none.
-    """
-    train = split_rows(rows, "train")
-    if not train:
-        raise ValueError("the version has no published train clips to take the mean depth map of")
-    return train
-
-
-def depth_strips(frames: TestFrames, estimate: Estimate) -> Iterator[LabelledTiles]:
-    """Name, label, note and tiles: RGB, truth, estimate and error of frames spread over the split."""
+def depth_strips(frames: HeldOutFrames, estimate: NamedEstimate) -> Iterator[LabelledTiles]:
+    """Name, label, note and tiles of RGB, ground truth, estimate and error of frames across the split."""
     chosen = shown_frames(len(frames), COLUMNS)
     masks = frames.pictures.mask
     aligned = _aligned(frames, estimate, chosen)
@@ -123,12 +97,12 @@ def depth_strips(frames: TestFrames, estimate: Estimate) -> Iterator[LabelledTil
 
     def metres(maps: Sequence[Tensor]) -> list[Tile]:
         return [
-            metres_tile(one, masks[index], frames.rgb[index], near_m=seen.near_m, far_m=seen.far_m)
-            for one, index, seen in zip(maps, chosen, ranges, strict=True)
+            metres_tile(one, masks[index], frames.rgb[index], near_m=own.near_m, far_m=own.far_m)
+            for one, index, own in zip(maps, chosen, ranges, strict=True)
         ]
 
     yield "depth_rgb", "RGB", "", [rgb_tile(frames.rgb[index]) for index in chosen]
-    yield "depth_truth", "true depth", "a line each 10 mm", metres(truths)
+    yield "depth_truth", "true depth", "a line every 10 mm", metres(truths)
     yield "depth_estimate", "estimate", "after scale and shift", metres(aligned)
     yield (
         "depth_error",
@@ -141,19 +115,16 @@ def depth_strips(frames: TestFrames, estimate: Estimate) -> Iterator[LabelledTil
     )
 
 
-def _in_batches(estimator: DepthEstimator, rgb: Tensor) -> Tensor:
-    return torch.cat([estimator(part) for part in torch.split(rgb, BATCH)])
+def _in_batches(estimator: DepthEstimator, frames: HeldOutFrames) -> DepthEstimate:
+    return DepthEstimate.joined(
+        [estimator.estimate(batch) for batch in frames.estimator_input.batches(BATCH)]
+    )
 
 
-def _mean_map(evaluation: Evaluation) -> MeanDepth:
-    rows = mean_map_clips(evaluation.version.rows, evaluation.split)
-    return MeanDepth.of(part for row in rows for part in evaluation.clips.batches(row))
-
-
-def _aligned(frames: TestFrames, estimate: Estimate, chosen: Sequence[int]) -> list[Tensor]:
-    """The estimate of some frames in metres."""
+def _aligned(frames: HeldOutFrames, estimate: NamedEstimate, chosen: Sequence[int]) -> list[Tensor]:
+    """The estimates of the chosen frames (H, W), in metres after scale-and-shift alignment."""
     some = list(chosen)
-    code, truth, mask = estimate.code[some], frames.truth_m[some], frames.pictures.mask[some]
+    code, truth, mask = estimate.depth.code[some], frames.truth_m[some], frames.pictures.mask[some]
     names = [frames.names[index] for index in some]
-    assert METRIC.alignment_space == "depth", "the pictures show what is scored"
+    assert METRIC.alignment_space == "depth", "the pictures show the alignment that is scored"
     return list(align(code, truth, mask, names=names).apply(code).float())

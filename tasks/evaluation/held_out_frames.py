@@ -1,4 +1,4 @@
-"""The frames that a model is judged by: spread over the clips of a split."""
+"""Held-out frames that a model is evaluated on: a few of each clip of a split."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from model.metrics.depth_estimators import EstimatorInput
 from model.samples.depth_code import DepthRange
 from model.samples.manifest import ManifestRow
 from model.samples.pictures import Pictures
@@ -18,26 +19,24 @@ from tasks.report.contact_sheet import shown_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestFrames:
-    """Frames of many clips, one batch."""
-
-    __test__ = False  # no test, for all its name
+class HeldOutFrames:
+    """Frames of many clips with their ground truth, as one batch."""
 
     rows: tuple[ManifestRow, ...]
-    """(B,) of the clip that each frame is from."""
+    """(B,) clip of each frame."""
     frames: tuple[int, ...]
-    """(B,) number in its clip."""
+    """(B,) number of each frame in its clip."""
     pictures: Pictures
-    """(B, ...)."""
+    """(B, ...) RGB, depth codes and skin masks."""
     skinless: int = 0
-    """Further frames that were looked at: they show no skin and were not chosen."""
+    """Number of further frames that were read and left out, because they show no skin."""
 
     def __len__(self) -> int:
         return len(self.frames)
 
     @property
     def names(self) -> list[str]:
-        """Of each frame, for errors and tables."""
+        """Names of the frames for error messages: clip id and number."""
         return [f"{row.clip_id}:{frame}" for row, frame in zip(self.rows, self.frames, strict=True)]
 
     @property
@@ -47,25 +46,30 @@ class TestFrames:
 
     @property
     def ranges(self) -> list[DepthRange]:
-        """Near and far of the clip that each frame is from."""
+        """(B,) depth range of the clip of each frame."""
         return [clip_range(row.model_dump()) for row in self.rows]
 
     @property
     def truth_m(self) -> Tensor:
-        """(B, H, W) metres; a clip's far where there is no surface."""
-        metres = [seen.decode(code) for seen, code in zip(self.ranges, self.pictures.code, strict=True)]
+        """(B, H, W) ground-truth depth in metres; a pixel without a surface has the far end of its range."""
+        metres = [own.decode(code) for own, code in zip(self.ranges, self.pictures.code, strict=True)]
         return torch.stack(metres)
 
+    @property
+    def estimator_input(self) -> EstimatorInput:
+        """The frames as depth estimators read them."""
+        return EstimatorInput(rgb=self.rgb, true_code=self.pictures.code, rows=self.rows)
+
     def of_kind(self, kind: Literal["studio", "wild"]) -> Tensor:
-        """(B,) bool."""
+        """(B,) bool, whether each frame is of a clip of this kind."""
         return torch.tensor([row.kind == kind for row in self.rows])
 
 
-def choose_frames(rows: Sequence[ManifestRow], clips: CachedClips, *, per_clip: int) -> TestFrames:
-    """At most `per_clip` frames of each clip, evenly spread: neighbours in a video are one picture.
+def choose_frames(rows: Sequence[ManifestRow], clips: CachedClips, *, per_clip: int) -> HeldOutFrames:
+    """Choose up to `per_clip` frames of each clip, evenly spread: neighbours in a video are nearly equal.
 
     Raises:
-        ValueError: no frame has skin.
+        ValueError: no frame shows skin.
     """
     kept: list[tuple[ManifestRow, int, Pictures]] = []
     skinless = 0
@@ -79,17 +83,17 @@ def choose_frames(rows: Sequence[ManifestRow], clips: CachedClips, *, per_clip: 
     if not kept:
         raise ValueError("no frame of the split shows skin; evaluate another split or version")
     of_rows, frames, parts = zip(*kept, strict=True)
-    return TestFrames(rows=of_rows, frames=frames, pictures=joined(parts), skinless=skinless)
+    return HeldOutFrames(rows=of_rows, frames=frames, pictures=joined(parts), skinless=skinless)
 
 
 def taken(pictures: Pictures, chosen: Sequence[int]) -> Pictures:
-    """Some frames."""
+    """The chosen frames, in this order."""
     some = list(chosen)
     return Pictures(rgb=pictures.rgb[some], code=pictures.code[some], mask=pictures.mask[some])
 
 
 def joined(parts: Sequence[Pictures]) -> Pictures:
-    """Pictures one after another."""
+    """Concatenate frames in order."""
     return Pictures(
         rgb=torch.cat([part.rgb for part in parts]),
         code=torch.cat([part.code for part in parts]),

@@ -1,14 +1,16 @@
-"""What an evaluation leaves in its folder: JSON with figures, CSV with every sample, pictures, and one page.
+"""Files that an evaluation writes: scores as JSON and CSV, pictures, and one page.
 
-depth.json, depth.csv    evaluate-depth
-samples.json             evaluate-samples
-pictures/                strips of tiles that the two name
-report.html              of whichever of the two there is
+depth.json, depth.csv    written by evaluate-depth
+samples.json             written by evaluate-samples
+pictures/                strips of tiles that the JSON files name
+report.html              page of the JSON files that are in the folder
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from pydantic import Field
 
 from model.settings import Record
 from tasks.evaluation.score_depth import MeanScore
@@ -19,65 +21,74 @@ DEPTH, SAMPLES = "depth.json", "samples.json"
 
 
 class PictureRow(Record):
-    """One picture of the page."""
+    """One picture of the page: a strip of tiles."""
 
     label: str
     file: str
-    """Below the folder."""
+    """Path below the folder of the evaluation."""
     note: str = ""
-    """What its colours mean."""
+    """Meaning of the colours."""
 
 
 class Evaluated(Record):
-    """What was evaluated on what."""
+    """The model, the dataset version and the split of an evaluation."""
 
     dataset: str
+    """Name of the dataset."""
     number: int
+    """Number of the dataset version."""
     root: str
-    """Of the version."""
+    """Merkle root of the dataset version."""
     split: str
     origin: PipelineOrigin
-    """Of the model."""
+    """Training of the model."""
     side_px: int
-    """Pictures are compared at this size."""
+    """Height and width at which pictures are compared."""
     notices: tuple[str, ...]
     """What is untrained or synthetic in the model or the version, in sentences."""
     strips: tuple[PictureRow, ...]
+    """Pictures of the page, in order."""
 
 
 class DepthEvaluation(Evaluated):
-    """depth.json."""
+    """Contents of depth.json."""
 
     frames: int
+    """Number of frames that were estimated."""
     skinless: int
-    """Further frames that were looked at and not judged: they show no skin."""
+    """Number of further frames that were read and left out, because they show no skin."""
     left_out: dict[str, dict[str, int]]
-    """Estimator -> reason -> frames that are in none of its means."""
+    """Estimator -> reason -> number of frames that are left out of the estimator's means."""
     subjects: int
+    """Number of persons in the frames."""
     steps: int
-    """Denoising steps of a sample."""
+    """Number of denoising steps of a sample."""
     samples: int
-    """Their mean is an estimate."""
+    """Number of samples whose mean is an estimate."""
     seeds: int
-    """Estimates of every frame."""
+    """Number of estimates of every frame."""
+    labels: dict[str, str] = Field(default={})
+    """Estimator -> what it is, for the page."""
     protocols: dict[str, str]
-    """Name -> what its numbers mean."""
+    """Protocol -> spaces and cut that its figures belong to."""
     scores: dict[str, dict[str, dict[str, MeanScore]]]
-    """Protocol -> estimator -> "all", "studio", "wild"."""
+    """Protocol -> estimator -> "all", "studio" or "wild" -> means."""
 
 
 class SampleEvaluation(Evaluated):
-    """samples.json."""
+    """Contents of samples.json."""
 
     steps: int
+    """Number of denoising steps of a sample."""
     seeds: int
+    """Number of samples of each person."""
     scores: SampleScores
     talking: str | None
-    """The talking clip, an animation below the folder; None without a motion stage or a clip with sound."""
+    """Path of the talking clip below the folder; None without a motion stage or a clip with sound."""
 
 
 def write_result(folder: Path, name: str, data: bytes) -> Path:
-    """Write a file of the folder whole or not at all."""
+    """Write a file of the folder so that it is whole or unchanged whenever the program is killed."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".unfinished-{path.name}")

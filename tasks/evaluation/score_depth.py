@@ -1,4 +1,4 @@
-"""Scores of all estimators in both protocols: one line a frame, and their means."""
+"""Scores of estimated depth in both protocols: one line for each frame, and the means (paper Table 1)."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.metrics.depth_estimators import DepthEstimate, MeanDepth
 from model.metrics.depth_metrics import METRIC, PAPER, Protocol, depth_scores, why_unscored
 from model.settings import Record
-from tasks.evaluation.held_out_frames import TestFrames
+from tasks.evaluation.held_out_frames import HeldOutFrames
 
 PROTOCOLS = (METRIC, PAPER)
-MEAN_MAP = "mean_map"
-"""The estimator that ratios are taken against."""
-NOT_COVERED = "the estimator says nothing of its skin"
+MEAN_MAP = MeanDepth.name
+"""The estimator whose errors are the denominator of ratios."""
+NOT_COVERED = "the estimate covers no skin of the frame"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """Depth of all frames by one estimator."""
+class NamedEstimate:
+    """Depth of all frames by one estimator with one seed."""
 
-    name: str
+    estimator: str
+    """Name of the estimator."""
     seed: int | None
-    """Of its noise; None where it has none."""
-    code: Tensor
-    """(B, H, W), up to scale and shift, far = large."""
-    cover: Tensor | None = None
-    """(B, H, W) bool where it says something; None = everywhere."""
+    """Seed of the noise; None if the estimator is not random."""
+    depth: DepthEstimate
 
 
 class FrameLine(Record):
-    """One estimate of one frame in one protocol."""
+    """One line of depth.csv: the estimate of one frame in one protocol."""
 
     estimator: str
     seed: int | None
+    """Seed of the noise; None if the estimator is not random."""
     protocol: str
     clip_id: str
     subject_id: str
     kind: str
     frame: int
+    """Number of the frame in its clip."""
 
 
 class FrameScore(FrameLine):
-    """Its figures."""
+    """A line with scores (model.metrics.depth_metrics.DepthScores)."""
 
     abs_rel: float
     delta1: float
@@ -58,47 +59,49 @@ class FrameScore(FrameLine):
     scale: float
     shift: float
     flipped: bool
-    """It calls near what is far: its scale is negative."""
+    """The scale is negative: the estimate confuses near and far."""
 
 
 class LeftOut(FrameLine):
-    """It has no figures and is in no mean."""
+    """A line without scores; the frame is left out of the means."""
 
     reason: str
+    """Why there are no scores."""
 
 
 class MeanScore(Record):
-    """Means over frames, and over seeds where there are several."""
+    """Means over frames and seeds."""
 
     frames: int
+    """Number of scored frames."""
     abs_rel: float
     delta1: float
     rmse: float
+    """In the unit of the protocol."""
     abs_rel_over_mean_map: float
-    """The constant mean map on the same frames is 1."""
+    """AbsRel / AbsRel of the mean depth map on the same frames."""
     rmse_over_mean_map: float
+    """RMSE / RMSE of the mean depth map on the same frames."""
     rmse_over_mean_map_by_seed: tuple[float, ...]
-    """Of each seed: the spread."""
+    """The ratio for each seed, which shows the spread."""
     abs_rel_over_mean_map_by_seed: tuple[float, ...]
+    """The ratio for each seed, which shows the spread."""
 
 
-def score_frames(frames: TestFrames, estimate: Estimate) -> list[FrameScore | LeftOut]:
-    """A line for every frame and protocol: scores on the skin, and on what the estimator covers of it.
+def score_frames(frames: HeldOutFrames, estimate: NamedEstimate) -> list[FrameScore | LeftOut]:
+    """Score every frame in every protocol, on the part of the skin that the estimate covers.
 
-    Where that is too little or flat a score would say nothing: those frames are left out, with the reason.
+    Frames without an estimate, and frames where this part is too small or flat for a meaningful score, are
+    left out with the reason.
     """
-    mask = frames.pictures.mask if estimate.cover is None else frames.pictures.mask & estimate.cover
-    covered = mask.flatten(1).any(dim=1).tolist()
-    reasons = [
-        reason if some else NOT_COVERED
-        for reason, some in zip(why_unscored(frames.truth_m, mask), covered, strict=True)
-    ]
+    mask = frames.pictures.mask & estimate.depth.mask
+    reasons = _reasons(frames, estimate.depth, mask)
     lines: list[FrameScore | LeftOut] = []
     for protocol in PROTOCOLS:
         figures = iter(_figures(frames, estimate, mask, protocol, [not reason for reason in reasons]))
         for row, frame, reason in zip(frames.rows, frames.frames, reasons, strict=True):
             line: dict[str, Any] = {
-                "estimator": estimate.name,
+                "estimator": estimate.estimator,
                 "seed": estimate.seed,
                 "protocol": protocol.name,
                 "clip_id": row.clip_id,
@@ -110,16 +113,27 @@ def score_frames(frames: TestFrames, estimate: Estimate) -> list[FrameScore | Le
     return lines
 
 
+def _reasons(frames: HeldOutFrames, depth: DepthEstimate, mask: Tensor) -> list[str | None]:
+    """Why each frame has no score on the mask (B, H, W); None where it has one."""
+    covered = mask.flatten(1).any(dim=1).tolist()
+    return [
+        given or (reason if some else NOT_COVERED)
+        for given, reason, some in zip(
+            depth.reasons, why_unscored(frames.truth_m, mask), covered, strict=True
+        )
+    ]
+
+
 def _figures(
-    frames: TestFrames, estimate: Estimate, mask: Tensor, protocol: Protocol, kept: Sequence[bool]
+    frames: HeldOutFrames, estimate: NamedEstimate, mask: Tensor, protocol: Protocol, kept: Sequence[bool]
 ) -> list[dict[str, Any]]:
-    """Of each frame that is kept."""
+    """Columns of the table for each frame that is kept."""
     if not any(kept):
         return []
     some = torch.tensor(kept)
     names = list(compress(frames.names, kept))
     scores = depth_scores(
-        estimate.code[some], frames.truth_m[some], mask[some], protocol=protocol, names=names
+        estimate.depth.code[some], frames.truth_m[some], mask[some], protocol=protocol, names=names
     )
     alignment = scores.alignment
     figures = {
@@ -136,7 +150,7 @@ def _figures(
 
 
 def mean_scores(lines: Sequence[FrameScore | LeftOut], protocol: Protocol) -> dict[str, dict[str, MeanScore]]:
-    """Estimator -> "all", "studio", "wild" -> means over scored frames; kinds without any are absent."""
+    """Average the scored frames: estimator -> "all", "studio" or "wild" -> means; empty kinds are absent."""
     here = [line for line in lines if isinstance(line, FrameScore) and line.protocol == protocol.name]
     found: dict[str, dict[str, MeanScore]] = {}
     for estimator in dict.fromkeys(score.estimator for score in here):
@@ -172,8 +186,9 @@ def _mean(own: Sequence[FrameScore], base: Mapping[tuple[str, int], FrameScore])
 
 
 def count_left_out(lines: Sequence[FrameScore | LeftOut]) -> dict[str, dict[str, int]]:
-    """Estimator -> reason -> frames."""
+    """Count the frames that are left out: estimator -> reason -> number of frames."""
     left_out = [line for line in lines if isinstance(line, LeftOut)]
+    # once for all seeds and protocols
     once = dict.fromkeys((line.estimator, line.reason, line.clip_id, line.frame) for line in left_out)
     counts: dict[str, dict[str, int]] = {}
     for estimator, reason, *_ in once:
@@ -183,7 +198,7 @@ def count_left_out(lines: Sequence[FrameScore | LeftOut]) -> dict[str, dict[str,
 
 
 def scores_csv(lines: Sequence[FrameScore | LeftOut]) -> bytes:
-    """One line a score, or the reason that there is none."""
+    """Write depth.csv: one line for each score, or for the reason why there is none."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=[*FrameScore.model_fields, "reason"], lineterminator="\n")
     writer.writeheader()

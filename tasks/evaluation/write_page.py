@@ -1,4 +1,4 @@
-"""report.html of an evaluation: figures, pictures and a talking clip; self-contained and without script."""
+"""report.html of an evaluation: scores, pictures and a talking clip, self-contained and without scripts."""
 
 from __future__ import annotations
 
@@ -12,26 +12,21 @@ from tasks.evaluation.results import DEPTH, SAMPLES, DepthEvaluation, SampleEval
 from tasks.report.report import page_environment
 
 E = TypeVar("E", bound=BaseModel)
-ESTIMATORS = {
-    "model": "the model, image to depth",
-    "mean_map": "constant mean depth map of the train split",
-    "vae_bound": "true depth through the VAE: no denoiser can do better",
-    "fit_3dmm": "3DMM fitted to the still alone, on what it covers (studio)",
-}
-"""Estimator -> what it is."""
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page of what is in the folder.
+    """Write the page of the results in a folder.
 
     Raises:
-        FileNotFoundError: no figures are that this version of the program can read.
+        FileNotFoundError: the folder has no results that this version of the program can read.
     """
     depth, samples = _read(folder / DEPTH, DepthEvaluation), _read(folder / SAMPLES, SampleEvaluation)
     facts = depth or samples
     if facts is None:
-        raise FileNotFoundError(f"{folder} has neither a {DEPTH} nor a {SAMPLES} of ours; evaluate first")
-    # samples of another model or version left in the folder are not this page's
+        raise FileNotFoundError(
+            f"{folder} has neither a {DEPTH} nor a {SAMPLES} that can be read; evaluate first"
+        )
+    # The folder may hold older results of another model or version: the page says so.
     both = [one for one in (depth, samples) if one is not None]
     page = page_environment().get_template("evaluation.html.j2")
     text = page.render(
@@ -44,14 +39,14 @@ def write_page(folder: Path) -> Path:
         ],
         depth=depth,
         samples=samples,
-        estimators=ESTIMATORS,
+        estimators={} if depth is None else depth.labels,
         embed=lambda file: _data_uri(folder / file),
     )
     return write_result(folder, "report.html", text.encode())
 
 
 def _read(path: Path, kind: type[E]) -> E | None:
-    """None also where another version of the program wrote it: the page says so, and shows the rest."""
+    """Read a result; None if it is absent, or if another version of the program wrote it."""
     try:
         return kind.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

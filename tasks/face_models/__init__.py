@@ -1,1 +1,1 @@
-"""Face models: readers of other people's files, the conversion to the native format, and its file."""
+"""Face models: readers of other people's files, conversion to the native format, and the native file."""

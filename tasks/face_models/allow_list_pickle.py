@@ -1,7 +1,8 @@
-"""Arrays out of a pickle without running what it says: only listed, harmless constructors exist.
+"""Read the arrays of a pickle without running code from it: only listed, harmless constructors exist.
 
 Old face models come as Python 2 pickles of numpy arrays, scipy sparse matrices and chumpy arrays. Every
-global a pickle names goes through one list; the last two become plain stubs that only hold their state.
+global that a pickle names is looked up in one list. Sparse matrices and chumpy arrays become plain stubs
+that only hold their state.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 MAX_BYTES = 2_000_000_000
+"""Largest pickle that is read."""
 
 
 class SparseState:
-    """What a pickled scipy sparse matrix carries."""
+    """Stub that holds the state of a pickled scipy sparse matrix."""
 
 
 class ChumpyState:
-    """What a pickled chumpy array carries."""
+    """Stub that holds the state of a pickled chumpy array."""
 
 
 def read_pickled_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a pickled dictionary, by key; entries of other kinds are left out.
+    """The arrays of a pickled dictionary, by key; entries of other types are left out.
 
     Raises:
-        ValueError: it names anything outside the list, is broken, or is no dictionary.
+        ValueError: the pickle names anything outside the list, is broken, or holds no dictionary.
     """
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path.name}: {path.stat().st_size} bytes, limit {MAX_BYTES}")
@@ -62,14 +64,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _array_shell(kind: type, shape: tuple[int, ...], code: bytes | str) -> NDArray[Any]:
-    """Numpy's own _reconstruct, for plain arrays only: an empty array that the next step fills."""
+    """Stands in for numpy's _reconstruct, for plain arrays only: an empty array that is filled later."""
     if kind is not np.ndarray:
         raise ValueError(f"the pickle rebuilds a {kind}, only arrays are read")
     return np.ndarray(shape, np.dtype(code.decode("latin1") if isinstance(code, bytes) else code))
 
 
 def _from_buffer(data: bytes, kind: np.dtype[Any], shape: tuple[int, ...], order: str) -> NDArray[Any]:
-    """Numpy's _frombuffer (pickle protocol 5), for numbers only."""
+    """Stands in for numpy's _frombuffer (pickle protocol 5), for numbers only."""
     if kind.hasobject:
         raise ValueError("the pickle holds an object array, only numbers are read")
     return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
@@ -82,7 +84,7 @@ def _scalar(kind: np.dtype[Any], data: bytes | str = b"") -> Any:
 
 
 def _new(kind: type, base: type, state: object) -> object:
-    """copyreg._reconstructor for the stubs."""
+    """Stands in for copyreg._reconstructor, for the stubs only."""
     if kind not in (SparseState, ChumpyState) or base is not object or state is not None:
         raise ValueError(f"the pickle rebuilds a {kind}, only arrays are read")
     return kind()
@@ -124,6 +126,7 @@ def _dense(state: dict[str, Any]) -> NDArray[Any] | None:
     if shape is None or data.dtype.hasobject or indices.dtype.hasobject or pointers.dtype.hasobject:
         return None
     rows, columns = (int(size) for size in shape)
-    # csc has one pointer a column, csr one a row; a square matrix is taken as csc, as FLAME's is.
+    # csc has one pointer more than columns, csr one more than rows. The stub does not know its class, so
+    # a square matrix counts as csc, which is what FLAME uses.
     kind = sparse.csc_matrix if len(pointers) == columns + 1 else sparse.csr_matrix
     return np.asarray(kind((data, indices, pointers), shape=(rows, columns)).todense())

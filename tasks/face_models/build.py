@@ -1,4 +1,4 @@
-"""Any face model source -> the native file: 50 identity and 25 expression modes, skin, landmarks."""
+"""Convert a face model of any source to the native one: 50 + 25 modes, facial skin and landmarks."""
 
 from __future__ import annotations
 
@@ -9,35 +9,40 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32, Int32
 from rendering.builtin.head import builtin_head
 from rendering.builtin.parts import BodyPart
-from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, LANDMARKS, FaceModel, Float32, Int32
+from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, LANDMARKS, FaceModel
 from rendering.face_model_pca import FaceShapes, reduce_modes
 from rendering.landmarks.embedding_check import EmbeddingCheck, check_embedding
 from rendering.skin.facial_skin import skin_from_outline, throat
 from tasks.face_models.embed_landmarks import Detect, embed_on_renders, image_detector
 from tasks.face_models.files import save_face_model
-from tasks.face_models.read import SourceKind, read_shapes
+from tasks.face_models.read import FaceModelKind, read_shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceModelRecord:
-    """What was built."""
+    """A face model that was built, with the figures by which to judge it."""
 
     path: str
+    """The native file."""
     sha256: str
+    """Digest of the native file."""
     name: str
     vertices: int
     triangles: int
     skin_triangles: int
     identity_modes: int
-    """Modes of the source, before PCA."""
+    """Identity modes of the source, before PCA."""
     expression_modes: int
+    """Expression modes of the source, before PCA."""
     identity_energy_kept: float
-    """Share of the mean squared displacement of facial skin that the 50 modes keep."""
+    """Share of the mean squared displacement of facial skin that the 50 identity modes keep, 0..1."""
     expression_energy_kept: float
+    """Share of the weighted mean squared displacement that the 25 expression modes keep, 0..1."""
     landmark_spread_m: float
-    """Median over the landmarks of how far the views disagree."""
+    """How far the views disagree on a landmark, median over the landmarks, m."""
     check: EmbeddingCheck
 
     def as_json(self) -> dict[str, object]:
@@ -45,23 +50,23 @@ class FaceModelRecord:
         return asdict(self)
 
 
-def build_face_model(source_kind: SourceKind, source_path: Path | None, out_path: Path) -> FaceModelRecord:
-    """Read a source, reduce it, find its landmarks on its own renders, check and save it.
+def build_face_model(kind: FaceModelKind, source: Path | None, out: Path) -> FaceModelRecord:
+    """Read a source, reduce it to 50 + 25 modes, find its landmarks on its own renders, check and save it.
 
     Args:
-        source_kind: "builtin" (no source), "ict" (folder or .npz), "flame" (.pkl or .npz), "bfm" (.h5 or
-            .mat) or "scans" (folder).
-        source_path: the file or folder.
-        out_path: the native .npz file to write.
+        kind: "builtin" (no source), "ict" (folder or .npz), "flame" (.pkl or .npz), "bfm" (.h5 or .mat) or
+            "scans" (folder).
+        source: the file or folder.
+        out: the native .npz file to write.
 
     Raises:
         ValueError: the source lacks something, or the landmarks do not fit; the message names it.
     """
-    draft = _builtin_draft() if source_kind == "builtin" else _reduced(read_shapes(source_kind, source_path))
+    draft = _builtin_draft() if kind == "builtin" else _reduced(read_shapes(kind, source))
     with image_detector() as detect:
         face_model, record = finished_face_model(draft, detect=detect)
-    save_face_model(out_path, face_model)
-    return replace(record, path=str(out_path), sha256=hashlib.sha256(out_path.read_bytes()).hexdigest())
+    save_face_model(out, face_model)
+    return replace(record, path=str(out), sha256=hashlib.sha256(out.read_bytes()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +75,11 @@ class Draft:
 
     face_model: FaceModel
     surface: NDArray[np.bool_]
-    """(F,) triangles that may carry landmarks."""
+    """(F,), triangles that may carry landmarks."""
     skin: NDArray[np.bool_] | None
-    """(F,) triangles that may be facial skin; None = from the face outline."""
+    """(F,), triangles that may be facial skin; None = derive them from the face outline."""
     albedo: Float32 | None
+    """(V, 3), RGB 0..1; None = the source has no colours."""
     identity_modes: int
     expression_modes: int
     identity_energy_kept: float
@@ -81,7 +87,11 @@ class Draft:
 
 
 def finished_face_model(draft: Draft, *, detect: Detect) -> tuple[FaceModel, FaceModelRecord]:
-    """Landmarks from the model's own renders, their check, and the skin that they delimit."""
+    """Find the landmarks on the model's own renders, check them, and bound the facial skin by them.
+
+    Raises:
+        ValueError: no face is found in the renders, or a landmark check fails.
+    """
     embedding = embed_on_renders(draft.face_model, surface=draft.surface, albedo=draft.albedo, detect=detect)
     embedded = replace(
         draft.face_model,
@@ -125,7 +135,7 @@ def _builtin_draft() -> Draft:
 
 
 def _reduced(shapes: FaceShapes) -> Draft:
-    """50 and 25 modes by PCA."""
+    """Reduce a source to 50 identity and 25 expression modes by PCA (paper, section 7.3)."""
     identity = reduce_modes(shapes.identity, count=IDENTITY_MODES, weights=_skin_weights(shapes))
     expression = reduce_modes(shapes.expression, count=EXPRESSION_MODES, weights=shapes.expression_weights)
     face_model = FaceModel(
@@ -134,6 +144,7 @@ def _reduced(shapes: FaceShapes) -> Draft:
         identity_basis=identity.modes,
         expression_basis=expression.modes,
         skin_triangles=np.zeros(0, np.int32),
+        # skin and landmarks follow in finished_face_model
         landmark_triangles=np.full(LANDMARKS, -1, np.int32),
         landmark_barycentrics=np.zeros((LANDMARKS, 3), np.float32),
         name=shapes.name,
@@ -153,7 +164,10 @@ def _reduced(shapes: FaceShapes) -> Draft:
 
 
 def _skin_weights(shapes: FaceShapes) -> Float32 | None:
-    """The identity PCA keeps what shows on facial skin; the rest of the head follows."""
+    """(V,), 1 on facial skin and 0 elsewhere; None = all equal.
+
+    Depth is published on facial skin only, so the identity PCA keeps what shows there.
+    """
     if shapes.skin is None:
         return None
     weights = np.zeros(len(shapes.mean), np.float32)

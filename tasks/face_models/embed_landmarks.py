@@ -1,4 +1,8 @@
-"""Find MediaPipe's 478 landmarks on any face model by showing the detector the model's own renders."""
+"""Find MediaPipe's 478 landmarks on any face model by running the detector on renders of the model.
+
+A first frontal render tells where eyes, mouth and lips are. Several heads are then rendered from several
+sides, and each landmark becomes a robust mean of the surface points under it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from rendering.face_model import FaceModel, Float32, Int32
+from rendering.arrays import Float32, Int32
+from rendering.face_model import FaceModel
 from rendering.landmarks.embedding import LandmarkEmbedding, embed_landmarks, surface_points
 from rendering.landmarks.face_mesh_points import (
     IRISES,
@@ -33,31 +38,46 @@ from rendering.landmarks.views import (
 from tasks.faces.face_landmarker import FaceLandmarker
 
 IDENTITIES = 6
+"""Heads that are rendered: the mean and five random ones."""
 IDENTITY_SIGMA = 0.8
+"""Standard deviation of the random identity coefficients."""
 SEED = 0
 POSES_DEG = ((0, 0), (-15, 0), (15, 0), (-30, 0), (30, 0), (0, -12), (0, 12), (-20, 8), (20, -8))
 """(yaw, pitch) of the views."""
 OPEN_MOUTH_M = 0.022
+"""Gap of the outer lips in the open-mouth views."""
 MAX_OPEN_SIGMA = 4.0
+"""Largest norm of the expression coefficients that open the mouth, standard deviations."""
 
 Detect = Callable[[NDArray[np.uint8]], NDArray[Any] | None]
-"""RGB image (H, W, 3) -> landmarks (478, 2) px, or None without a face."""
+"""RGB image (H, W, 3) -> landmarks (478, 2) px, or None if no face is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
-    """Vertex ids near what the detector saw in the first, frontal render."""
+    """Vertices near the landmarks of the first, frontal render."""
 
     right_eye: Int32
     left_eye: Int32
     mouth: Int32
     lips: Int32
-    """Upper, lower: (2,)."""
+    """(2,), the middle of the upper and of the lower lip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FirstLook:
+    """What the frontal render of the mean face tells about a model."""
+
+    shown: NDArray[np.intp]
+    """Vertices that can carry landmarks."""
+    anatomy: Anatomy
+    albedo: Float32
+    """(V, 3), RGB 0..1: the model's own colours, or painted ones."""
 
 
 @contextmanager
 def image_detector() -> Iterator[Detect]:
-    """MediaPipe's face mesh in image mode: the same image gives the same landmarks."""
+    """MediaPipe's face mesh in image mode, in which the same image always gives the same landmarks."""
     with FaceLandmarker() as landmarker:
 
         def detect(image: NDArray[np.uint8]) -> NDArray[Any] | None:
@@ -71,41 +91,20 @@ def image_detector() -> Iterator[Detect]:
 def embed_on_renders(
     face_model: FaceModel, *, surface: NDArray[np.bool_], albedo: Float32 | None, detect: Detect
 ) -> LandmarkEmbedding:
-    """Several identities, mouth closed and open, from several sides; a robust mean per landmark.
+    """Embed the landmarks by renders of several identities, mouth closed and open, from several sides.
 
     Args:
-        face_model: its own landmark arrays are not read.
-        surface: (F,) triangles that may carry landmarks.
-        albedo: (V, 3) colours 0..1; None = paint lips, brows and eyes where the detector sees them.
+        face_model: the model; its own landmark arrays are not read.
+        surface: (F,), triangles that may carry landmarks.
+        albedo: (V, 3), RGB 0..1; None = paint lips, brows and eyes where the detector finds them.
         detect: the landmark detector.
 
     Raises:
-        ValueError: the detector finds no face in the frontal render of the mean, or in too few views.
+        ValueError: the detector finds no face in the frontal render of the mean or in most of the views,
+            or the expressions of the model cannot open its mouth.
     """
-    shown = np.unique(face_model.triangles[surface])
-    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
-    plain = np.full_like(frontal, SKIN)
-    first = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
-    landmarks = detect(first.image)
-    if landmarks is None:
-        raise ValueError(f"{face_model.name}: no face found in its frontal render; check axes and units")
-    anatomy = _anatomy(_touched(landmarks, first, face_model, surface), face_model.mean)
-    if albedo is None:
-        albedo = painted_albedo(landmarks, frontal)
-    opened = _open_mouth(face_model, anatomy)
-    lips = list(LIPS_OUTER + LIPS_INNER + LIPS_BETWEEN)
-    observed = []
-    for vertices, mouth_open in _heads(face_model, opened):
-        for yaw_deg, pitch_deg in POSES_DEG:
-            posed = head_pose(_centered(vertices, shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
-            view = render_view(posed, face_model.triangles, albedo, _holes(posed, anatomy))
-            landmarks = detect(view.image)
-            if landmarks is None:
-                continue
-            points = _touched(landmarks, view, face_model, surface)
-            if not mouth_open:
-                points[lips] = np.nan  # closed lips touch: an upper point would land on the lower lip
-            observed.append(points)
+    look = _first_look(face_model, surface=surface, albedo=albedo, detect=detect)
+    observed = list(_observe(face_model, look, surface=surface, detect=detect))
     if len(observed) < IDENTITIES * len(POSES_DEG):
         views = 2 * IDENTITIES * len(POSES_DEG)
         raise ValueError(f"{face_model.name}: face found in {len(observed)} of {views} renders, need half")
@@ -114,8 +113,45 @@ def embed_on_renders(
     return embed_landmarks(points, face_model.mean, face_model.triangles, surface)
 
 
+def _first_look(
+    face_model: FaceModel, *, surface: NDArray[np.bool_], albedo: Float32 | None, detect: Detect
+) -> _FirstLook:
+    """Detect the landmarks of the mean face in a frontal render, which has no eyes and mouth yet."""
+    shown = np.unique(face_model.triangles[surface])
+    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
+    plain = np.full_like(frontal, SKIN)
+    view = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
+    landmarks = detect(view.image)
+    if landmarks is None:
+        raise ValueError(f"{face_model.name}: no face found in its frontal render; check axes and units")
+    return _FirstLook(
+        shown=shown,
+        anatomy=_anatomy(_touched(landmarks, view, face_model, surface), face_model.mean),
+        albedo=painted_albedo(landmarks, frontal) if albedo is None else albedo,
+    )
+
+
+def _observe(
+    face_model: FaceModel, look: _FirstLook, *, surface: NDArray[np.bool_], detect: Detect
+) -> Iterator[Float32]:
+    """Surface points (478, 3) m of each view in which a face is found; NaN where there is no surface."""
+    opened = _open_mouth(face_model, look.anatomy)
+    lips = list(LIPS_OUTER + LIPS_INNER + LIPS_BETWEEN)
+    for vertices, mouth_open in _heads(face_model, opened):
+        for yaw_deg, pitch_deg in POSES_DEG:
+            posed = head_pose(_centered(vertices, look.shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
+            view = render_view(posed, face_model.triangles, look.albedo, _holes(posed, look.anatomy))
+            landmarks = detect(view.image)
+            if landmarks is None:
+                continue
+            points = _touched(landmarks, view, face_model, surface)
+            if not mouth_open:
+                points[lips] = np.nan  # closed lips touch: an upper point would land on the lower lip
+            yield points
+
+
 def _heads(face_model: FaceModel, opened: Float32) -> Iterator[tuple[Float32, bool]]:
-    """The mean and random identities, mouth closed and open: (V, 3) m."""
+    """(vertices (V, 3) m, mouth open) of the mean and of random identities, each closed and open."""
     random = np.random.default_rng(SEED)
     for number in range(IDENTITIES):
         sigma = IDENTITY_SIGMA if number else 0.0
@@ -128,35 +164,42 @@ def _heads(face_model: FaceModel, opened: Float32) -> Iterator[tuple[Float32, bo
 def _touched(
     landmarks: NDArray[Any], view: LandmarkView, model: FaceModel, surface: NDArray[np.bool_]
 ) -> Float32:
+    """Points of the mean mesh under the landmarks of a view: (478, 3) m."""
+    # a cosine of 0 says that a triangle faces sideways, and such triangles are never hit
     cosines = np.where(surface, view.cosines, 0.0)
     return surface_points(landmarks, view.raster, model.triangles, model.mean, cosines)
 
 
 def _anatomy(points: Float32, mean: Float32) -> Anatomy:
     def near(ring: tuple[int, ...]) -> Int32:
-        seen = points[list(ring)]
-        _, ids = cKDTree(mean).query(seen[np.isfinite(seen[:, 0])])
+        touched = points[list(ring)]
+        _, ids = cKDTree(mean).query(touched[np.isfinite(touched[:, 0])])
         return np.asarray(ids, np.int32)
 
     anatomy = Anatomy(
         right_eye=near(RIGHT_EYE), left_eye=near(LEFT_EYE), mouth=near(LIPS_OUTER), lips=near(OUTER_LIP_PAIR)
     )
     if len(anatomy.lips) < 2 or min(len(anatomy.right_eye), len(anatomy.left_eye)) == 0:
-        raise ValueError("eyes or lips seen in the frontal render are not on the model's surface")
+        raise ValueError("eyes or lips found in the frontal render do not lie on the surface of the model")
     return anatomy
 
 
 def _open_mouth(face_model: FaceModel, anatomy: Anatomy) -> Float32:
-    """Expression coefficients (25,) that part the outer lips by OPEN_MOUTH_M, with the least effort."""
+    """Expression coefficients (25,) of the smallest norm that part the outer lips by OPEN_MOUTH_M.
+
+    The gap is linear in the coefficients, gap = g . c, so the smallest c points along g and has the norm
+    OPEN_MOUTH_M / |g|, which is limited to MAX_OPEN_SIGMA.
+    """
     upper, lower = anatomy.lips
-    response = face_model.expression_basis[:, lower, 1] - face_model.expression_basis[:, upper, 1]
-    effort = np.linalg.norm(response)
-    if effort * MAX_OPEN_SIGMA < OPEN_MOUTH_M / 4:
+    gap = face_model.expression_basis[:, lower, 1] - face_model.expression_basis[:, upper, 1]  # y is down
+    gap_per_sigma = np.linalg.norm(gap)
+    if gap_per_sigma * MAX_OPEN_SIGMA < OPEN_MOUTH_M / 4:
         raise ValueError(
-            f"{face_model.name}: its expressions part the lips by {1000 * effort * MAX_OPEN_SIGMA:.1f} mm "
-            f"at {MAX_OPEN_SIGMA} sigma, need {1000 * OPEN_MOUTH_M / 4:.1f}; it cannot open the mouth"
+            f"{face_model.name}: its expressions part the lips by "
+            f"{1000 * gap_per_sigma * MAX_OPEN_SIGMA:.1f} mm at {MAX_OPEN_SIGMA} sigma, need "
+            f"{1000 * OPEN_MOUTH_M / 4:.1f}; the model cannot open its mouth"
         )
-    return np.asarray(response / effort * min(MAX_OPEN_SIGMA, OPEN_MOUTH_M / effort), np.float32)
+    return np.asarray(gap / gap_per_sigma * min(MAX_OPEN_SIGMA, OPEN_MOUTH_M / gap_per_sigma), np.float32)
 
 
 def _holes(posed: Float32, anatomy: Anatomy) -> HoleCenters:
@@ -165,6 +208,6 @@ def _holes(posed: Float32, anatomy: Anatomy) -> HoleCenters:
 
 
 def _centered(vertices: Float32, shown: NDArray[np.intp]) -> Float32:
-    """The head moved so that the middle of the vertices that can carry landmarks is the origin."""
+    """The head moved so that the box of the vertices that can carry landmarks is centred on the origin."""
     low, high = vertices[shown].min(axis=0), vertices[shown].max(axis=0)
     return np.asarray(vertices - (low + high) / 2, np.float32)

@@ -1,7 +1,12 @@
-"""One function in front of the readers of other people's face models."""
+"""The table of face model readers, one for each format.
+
+To add a format, write a reader that returns FaceShapes, then add its name to FaceModelKind and its line to
+READERS.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,19 +16,25 @@ from tasks.face_models.read_flame import read_flame
 from tasks.face_models.read_ict import read_ict
 from tasks.face_models.read_scans import read_scans
 
-SourceKind = Literal["builtin", "ict", "flame", "bfm", "scans"]
+FaceModelKind = Literal["builtin", "ict", "flame", "bfm", "scans"]
+"""Where a face model comes from; "builtin" is generated and has no reader."""
 
-READERS = {"ict": read_ict, "flame": read_flame, "bfm": read_bfm, "scans": read_scans}
+READERS: Mapping[FaceModelKind, Callable[[Path], FaceShapes]] = {
+    "ict": read_ict,
+    "flame": read_flame,
+    "bfm": read_bfm,
+    "scans": read_scans,
+}
 
 
-def read_shapes(source_kind: SourceKind, source_path: Path | None) -> FaceShapes:
-    """The source's shapes in our axes and metres.
+def read_shapes(kind: FaceModelKind, source: Path | None) -> FaceShapes:
+    """The shapes of a source, in this project's axes and metres.
 
     Raises:
-        ValueError: no such source, or its content is missing or mis-shaped; the message names it.
+        ValueError: the source is missing, or its content is missing or mis-shaped; the message names it.
     """
-    if source_path is None:
-        raise ValueError(f"a face model from {source_kind} needs a source file or folder")
-    if not source_path.exists():
-        raise ValueError(f"no face model source at {source_path}")
-    return READERS[source_kind](source_path)
+    if source is None:
+        raise ValueError(f"a face model from {kind} needs a source file or folder; give --source")
+    if not source.exists():
+        raise ValueError(f"no face model source at {source}")
+    return READERS[kind](source)

@@ -1,52 +1,49 @@
-"""The Basel Face Model from the user's own file.
+"""Read the Basel Face Model from the user's own file.
 
-Two layouts: BFM 2017 and 2019 (.h5, needs the optional package h5py), and BFM_model_front.mat, the BFM
-2009 face joined with expressions as Deep3DFaceReconstruction makes it. The bare 2009 model
-(01_MorphableModel.mat) has no expressions and is refused.
+Two layouts are read: BFM 2017 and 2019 (.h5, which needs the optional package h5py), and
+BFM_model_front.mat, which Deep3DFaceReconstruction makes from the face of BFM 2009 and separate
+expressions. BFM 2009 alone (01_MorphableModel.mat) has no expressions and is refused.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rendering.face_model import Float32
+from rendering.arrays import Array, Float32
 from rendering.face_model_pca import FaceShapes, oriented_outwards
+from tasks.face_models.upstream import TO_CAMERA_AXES, file_provenance
 
-TO_CAMERA_AXES = np.array([1.0, -1.0, -1.0], np.float32)
-"""BFM: +y up, +z out of the face."""
 MM_TO_M = 1e-3
 FRONT_TO_M = 0.1
-"""BFM_model_front.mat counts in decimetres."""
-
-Array = NDArray[Any]
+"""BFM_model_front.mat is in decimetres."""
+DISPLAY_GAMMA = np.float32(2.2)
+"""The mean texture is stored as display colours; renders need linear albedo."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Content:
+class _BfmContent:
     mean: Array
-    """(3V,), the file's unit."""
+    """(3V,), x, y, z of each vertex in the unit of the file."""
     identity: Array
-    """(3V, I), one standard deviation each."""
+    """(3V, I), one standard deviation each, in the unit of the file."""
     expression: Array
-    """(3V, E), likewise."""
+    """(3V, E), one standard deviation each, in the unit of the file."""
     color: Array
-    """(3V,), 0..1."""
+    """(3V,), RGB 0..1 of each vertex."""
     triangles: Array
     """(F, 3), 0-based."""
     to_m: float
+    """Metres per unit of the file."""
 
 
 def read_bfm(source: Path) -> FaceShapes:
-    """Shape, expressions and mean colour.
+    """Shape, expressions and mean colour of a BFM file.
 
     Raises:
-        ValueError: something is missing or mis-shaped; the message names it.
+        ValueError: an array is missing or mis-shaped; the message names it.
     """
     readers = {".h5": _from_h5, ".mat": _from_mat}
     if source.suffix not in readers:
@@ -62,9 +59,9 @@ def read_bfm(source: Path) -> FaceShapes:
         skin=None,
         surface=np.ones(len(triangles), bool),
         expression_weights=None,
-        albedo=np.clip(_points(source, "colour", content.color), 0.0, 1.0) ** np.float32(2.2),
+        albedo=np.clip(_points(source, "colour", content.color), 0.0, 1.0) ** DISPLAY_GAMMA,
         name=f"Basel Face Model ({source.name})",
-        provenance=f"{source.name} sha256 {hashlib.sha256(source.read_bytes()).hexdigest()}",
+        provenance=file_provenance(source),
         licence="the licence of the BFM file that the user supplied; research only, not for redistribution",
     )
 
@@ -75,14 +72,14 @@ def _points(source: Path, name: str, flat: Array) -> Float32:
     return flat.reshape(-1, 3).astype(np.float32)
 
 
-def _modes(source: Path, name: str, flat: Array, content: _Content) -> Float32:
+def _modes(source: Path, name: str, flat: Array, content: _BfmContent) -> Float32:
     if flat.ndim != 2 or len(flat) != content.mean.size:
         raise ValueError(f"{source.name}: {name} basis is {flat.shape}, need ({content.mean.size}, modes)")
     points = flat.T.reshape(flat.shape[1], -1, 3).astype(np.float32)
     return points * np.float32(content.to_m) * TO_CAMERA_AXES
 
 
-def _from_h5(source: Path) -> _Content:
+def _from_h5(source: Path) -> _BfmContent:
     try:
         import h5py
     except ModuleNotFoundError as error:
@@ -105,7 +102,8 @@ def _from_h5(source: Path) -> _Content:
             raise ValueError(f"{source.name}: lacks {missing}; need BFM 2017 or 2019")
         arrays = {key: np.asarray(file[name]) for key, name in names.items()}
     cells = arrays["cells"]
-    return _Content(
+    # the modes have unit length and their variances stand beside them: scale each to one standard deviation
+    return _BfmContent(
         mean=arrays["mean"].ravel() + arrays["expression_mean"].ravel(),
         identity=arrays["basis"] * np.sqrt(arrays["variance"].ravel()),
         expression=arrays["expression_basis"] * np.sqrt(arrays["expression_variance"].ravel()),
@@ -115,13 +113,13 @@ def _from_h5(source: Path) -> _Content:
     )
 
 
-def _from_mat(source: Path) -> _Content:
+def _from_mat(source: Path) -> _BfmContent:
     from scipy.io import loadmat
 
     try:
         arrays = loadmat(source)
     except (ValueError, NotImplementedError, TypeError) as error:
-        raise ValueError(f"{source.name}: no MATLAB 5 file ({error})") from error
+        raise ValueError(f"{source.name}: not a MATLAB 5 file ({error})") from error
     if "shapePC" in arrays:
         raise ValueError(
             f"{source.name}: BFM 2009 alone has no expressions; "
@@ -130,11 +128,11 @@ def _from_mat(source: Path) -> _Content:
     missing = [name for name in ("meanshape", "idBase", "exBase", "meantex", "tri") if name not in arrays]
     if missing:
         raise ValueError(f"{source.name}: lacks {missing}; need BFM_model_front.mat")
-    return _Content(
+    return _BfmContent(
         mean=arrays["meanshape"].ravel(),
         identity=arrays["idBase"],
         expression=arrays["exBase"],
         color=arrays["meantex"].ravel() / 255.0,
-        triangles=arrays["tri"].astype(np.int64) - 1,
+        triangles=arrays["tri"].astype(np.int64) - 1,  # MATLAB counts from 1
         to_m=FRONT_TO_M,
     )

@@ -1,36 +1,38 @@
-"""FLAME (2017 to 2023, Open) from the user's own file: .pkl through an allow-list, or .npz.
+"""Read FLAME (2017 to 2023, Open) from the user's own file: .pkl through an allow-list, or .npz.
 
-FLAME opens the mouth by turning a jaw joint, not by an expression: two linear jaw modes (open, sideways)
-are added to the expressions before PCA.
+FLAME (Li et al. 2017) opens the mouth by turning a jaw joint and not by an expression. Two linear jaw
+modes, opening and sideways, are therefore added to the expressions before PCA.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.face_model import Float32
+from rendering.arrays import Float32
 from rendering.face_model_pca import FaceShapes
 from tasks.face_models.allow_list_pickle import read_pickled_arrays
+from tasks.face_models.upstream import TO_CAMERA_AXES, file_provenance
 
 IDENTITY_COUNT = 300
+"""The first `shapedirs` are identity directions, the others expressions."""
 EYEBALLS_FROM_VERTEX = 3931
 JAW_JOINT = 2
 JAW_OPEN_RAD = 0.12
-"""One standard deviation of a talking jaw's turn about x."""
+"""Standard deviation of the jaw's turn about x in a talking face."""
 JAW_SIDEWAYS_RAD = 0.04
-TO_CAMERA_AXES = np.array([1.0, -1.0, -1.0], np.float32)
-"""FLAME: metres, +y up, +z out of the face."""
+"""Standard deviation of the jaw's turn about y in a talking face."""
+CORRECTIVES_PER_JOINT = 9
+"""Pose correctives of each joint but the root: the entries of its rotation minus the identity."""
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def read_flame(source: Path) -> FaceShapes:
-    """FLAME's template, shape and expression directions and linearised jaw.
+    """Template, identity and expression directions of FLAME, and its jaw as two linear modes.
 
     Raises:
         ValueError: an array is missing or mis-shaped, or a pickle asks for more than arrays.
@@ -40,7 +42,12 @@ def read_flame(source: Path) -> FaceShapes:
     count = len(template)
     _check(source, arrays, count)
     directions = np.moveaxis(arrays["shapedirs"].astype(np.float32), 2, 0)
-    jaw = np.stack([_jaw(arrays, (JAW_OPEN_RAD, 0.0)), _jaw(arrays, (0.0, JAW_SIDEWAYS_RAD))])
+    jaw = np.stack(
+        [
+            _jaw_displacement(arrays, open_rad=JAW_OPEN_RAD),
+            _jaw_displacement(arrays, sideways_rad=JAW_SIDEWAYS_RAD),
+        ]
+    )
     triangles = arrays["f"].astype(np.int32)
     return FaceShapes(
         mean=template * TO_CAMERA_AXES,
@@ -52,7 +59,7 @@ def read_flame(source: Path) -> FaceShapes:
         expression_weights=None,
         albedo=None,
         name="FLAME",
-        provenance=f"{source.name} sha256 {hashlib.sha256(source.read_bytes()).hexdigest()}",
+        provenance=file_provenance(source),
         licence="the licence of the FLAME file that the user supplied; not for redistribution",
     )
 
@@ -85,7 +92,7 @@ def _check(source: Path, arrays: Arrays, count: int) -> None:
         "f": (len(arrays["f"]), 3),
         "J_regressor": (joints, count),
         "weights": (count, joints),
-        "posedirs": (count, 3, 9 * (joints - 1)),
+        "posedirs": (count, 3, CORRECTIVES_PER_JOINT * (joints - 1)),
     }
     for name, shape in expected.items():
         if arrays[name].shape != shape:
@@ -94,16 +101,21 @@ def _check(source: Path, arrays: Arrays, count: int) -> None:
         raise ValueError(f"{source.name}: {joints} joints, the jaw is joint {JAW_JOINT}")
 
 
-def _jaw(arrays: Arrays, turn_rad: tuple[float, float]) -> Float32:
-    """Displacement (V, 3) m of a jaw turn about x (opens) or y (sideways), with FLAME's pose correction."""
-    cos_x, sin_x = np.cos(turn_rad[0]), np.sin(turn_rad[0])
-    cos_y, sin_y = np.cos(turn_rad[1]), np.sin(turn_rad[1])
+def _jaw_displacement(arrays: Arrays, *, open_rad: float = 0.0, sideways_rad: float = 0.0) -> Float32:
+    """Displacement (V, 3) m when the jaw turns about x (opens) and y (sideways).
+
+    FLAME's skinning with only the jaw turned: w (R - 1) (v - joint), plus the pose correctives, which are
+    linear in the entries of R - 1.
+    """
+    cos_x, sin_x = np.cos(open_rad), np.sin(open_rad)
+    cos_y, sin_y = np.cos(sideways_rad), np.sin(sideways_rad)
     about_x = np.array([[1, 0, 0], [0, cos_x, -sin_x], [0, sin_x, cos_x]])
     about_y = np.array([[cos_y, 0, sin_y], [0, 1, 0], [-sin_y, 0, cos_y]])
-    change = about_y @ about_x - np.eye(3)
+    change = about_y @ about_x - np.eye(3)  # R - 1
     template = np.asarray(arrays["v_template"], np.float64)
     joint = (np.asarray(arrays["J_regressor"], np.float64) @ template)[JAW_JOINT]
     weights = np.asarray(arrays["weights"], np.float64)[:, JAW_JOINT, None]
-    first = 9 * (JAW_JOINT - 1)
-    correction = np.asarray(arrays["posedirs"], np.float64)[:, :, first : first + 9] @ change.ravel()
+    first = CORRECTIVES_PER_JOINT * (JAW_JOINT - 1)
+    of_jaw = slice(first, first + CORRECTIVES_PER_JOINT)
+    correction = np.asarray(arrays["posedirs"], np.float64)[:, :, of_jaw] @ change.ravel()
     return np.asarray(weights * ((template - joint) @ change.T) + correction, np.float32)

@@ -1,71 +1,84 @@
-"""ICT-FaceKit Light: the OBJ folder as upstream ships it, or the same content as one .npz file.
+"""Read ICT-FaceKit Light: the OBJ folder as upstream ships it, or the same content as one .npz file.
 
-Of the 26,719 vertices the face area is kept (0..9408: face, ears, upper neck). The eye and mouth
-sockets, eyeballs, teeth and scalp are left out: depth has holes there by contract, and nothing else
-needs them. Skin is the narrow face (vertices 0..6705).
+The reader keeps the face area (vertices 0..9408 of 26,719: face, ears, upper neck). Eye and mouth sockets,
+eyeballs, teeth and scalp are left out: depth has holes there by contract, and nothing else needs them.
+Skin is the narrow face (vertices 0..6705).
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.face_model import Float32, Int32
+from rendering.arrays import Float32, Int32
 from rendering.face_model_pca import BLENDSHAPE_WEIGHT_RMS, FaceShapes
 from rendering.mesh_files import parse_mesh
+from tasks.face_models.upstream import TO_CAMERA_AXES, file_provenance
 
 FACE_VERTICES = 9409
 NARROW_FACE_VERTICES = 6706
 CM_TO_M = 0.01
-# +y up, +z out of the face -> +y down, +z into the head (a half turn about x: winding stays).
-TO_CAMERA_AXES = np.array([1.0, -1.0, -1.0], np.float32)
-# Lids are few vertices that move little: at weight 1 the 25 modes close a full blink to 77 %, at 8 to 93 %.
 LID_WEIGHT = 8.0
+"""Weight of lid vertices in the expression PCA. Lids are few vertices that move little: at weight 1, the 25
+modes hold 77 % of a full blink, at weight 8 they hold 93 %."""
 LID_MOTION_M = 1e-3
+"""A vertex that a lid shape moves farther than this belongs to the lids."""
 LID_SHAPES = ("eyeBlink", "eyeLookDown", "eyeWide")
 
 
 def read_ict(source: Path) -> FaceShapes:
-    """ICT-FaceKit Light from its FaceXModel folder (or the folder above), or from a .npz file.
+    """Read ICT-FaceKit Light from its FaceXModel folder (or the folder above), or from a .npz file.
 
     Raises:
         ValueError: content is missing or mis-shaped; the message names it.
     """
-    neutral, triangles, identity, expressions, provenance = (
-        _from_folder(source) if source.is_dir() else _from_arrays(source)
-    )
-    if len(neutral) < FACE_VERTICES:
-        raise ValueError(f"{source.name}: {len(neutral)} vertices, ICT-FaceKit Light has 26719")
-    kept = triangles[triangles.max(axis=1) < FACE_VERTICES]
-    modes = np.stack(list(expressions.values()))[:, :FACE_VERTICES] * TO_CAMERA_AXES
-    lids = [shape for name, shape in zip(expressions, modes, strict=True) if name.startswith(LID_SHAPES)]
+    content = _from_folder(source) if source.is_dir() else _from_arrays(source)
+    if len(content.neutral) < FACE_VERTICES:
+        raise ValueError(f"{source.name}: {len(content.neutral)} vertices, ICT-FaceKit Light has 26719")
+    kept = content.triangles[content.triangles.max(axis=1) < FACE_VERTICES]
+    modes = np.stack(list(content.expressions.values()))[:, :FACE_VERTICES] * TO_CAMERA_AXES
     weights = np.ones(FACE_VERTICES, np.float32)
-    for shape in lids:
-        weights[np.linalg.norm(shape, axis=1) > LID_MOTION_M] = LID_WEIGHT
-    weights[NARROW_FACE_VERTICES:] = 0.0
+    for name, shape in zip(content.expressions, modes, strict=True):
+        if name.startswith(LID_SHAPES):
+            weights[np.linalg.norm(shape, axis=1) > LID_MOTION_M] = LID_WEIGHT
+    weights[NARROW_FACE_VERTICES:] = 0.0  # the PCA keeps what shows on skin
     return FaceShapes(
-        mean=neutral[:FACE_VERTICES] * TO_CAMERA_AXES,
+        mean=content.neutral[:FACE_VERTICES] * TO_CAMERA_AXES,
         triangles=kept,
-        identity=identity[:, :FACE_VERTICES] * TO_CAMERA_AXES,
+        identity=content.identity[:, :FACE_VERTICES] * TO_CAMERA_AXES,
+        # blendshape weights are in [0, 1]: their root mean square takes the place of a standard deviation
         expression=modes * np.float32(BLENDSHAPE_WEIGHT_RMS),
         skin=kept.max(axis=1) < NARROW_FACE_VERTICES,
         surface=kept.max(axis=1) < NARROW_FACE_VERTICES,
         expression_weights=weights,
         albedo=None,
         name="ICT-FaceKit Light",
-        provenance=provenance,
+        provenance=content.provenance,
         licence="MIT, Copyright (c) 2020 USC Institute for Creative Technologies",
     )
 
 
-Content = tuple[Float32, Int32, Float32, dict[str, Float32], str]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _IctContent:
+    """What a source holds, in metres and upstream's axes."""
+
+    neutral: Float32
+    """(V, 3) m."""
+    triangles: Int32
+    """(F, 3)."""
+    identity: Float32
+    """(I, V, 3) m."""
+    expressions: dict[str, Float32]
+    """Name -> (V, 3) m, displacement at weight 1."""
+    provenance: str
 
 
-def _from_arrays(path: Path) -> Content:
-    """The arrays neutral, triangles, identity_basis, expression_basis (metres), expression_names."""
+def _from_arrays(path: Path) -> _IctContent:
+    """Read the arrays neutral, triangles, identity_basis, expression_basis (metres), expression_names."""
     with np.load(path, allow_pickle=False) as file:
         needed = ("neutral", "triangles", "identity_basis", "expression_basis", "expression_names")
         missing = [name for name in needed if name not in file.files]
@@ -80,23 +93,23 @@ def _from_arrays(path: Path) -> Content:
     names = [str(name) for name in arrays["expression_names"]]
     if len(names) != len(shapes):
         raise ValueError(f"{path.name}: {len(names)} expression_names for {len(shapes)} shapes")
-    return (
-        neutral,
-        arrays["triangles"].astype(np.int32),
-        arrays["identity_basis"].astype(np.float32),
-        dict(zip(names, shapes, strict=True)),
-        f"{path.name} sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}",
+    return _IctContent(
+        neutral=neutral,
+        triangles=arrays["triangles"].astype(np.int32),
+        identity=arrays["identity_basis"].astype(np.float32),
+        expressions=dict(zip(names, shapes, strict=True)),
+        provenance=file_provenance(path),
     )
 
 
-def _from_folder(folder: Path) -> Content:
-    """generic_neutral_mesh.obj, identity*.obj and one OBJ an expression (centimetres)."""
+def _from_folder(folder: Path) -> _IctContent:
+    """Read generic_neutral_mesh.obj, identity*.obj and one OBJ for each expression (centimetres)."""
     folder = folder / "FaceXModel" if (folder / "FaceXModel").is_dir() else folder
     neutral_path = folder / "generic_neutral_mesh.obj"
     if not neutral_path.is_file():
         raise ValueError(f"{folder.name}: lacks generic_neutral_mesh.obj; expected ICT-FaceKit's FaceXModel")
     neutral = _obj_vertices(neutral_path)
-    # Pupils are on the eyeballs, which are left out.
+    # pupils lie on the eyeballs, which are left out
     others = [
         path
         for path in sorted(folder.glob("*.obj"))
@@ -115,17 +128,18 @@ def _from_folder(folder: Path) -> Content:
     for what, found in (("identity*.obj", identity), ("expression OBJ files", expressions)):
         if not found:
             raise ValueError(f"{folder.name}: no {what}; expected ICT-FaceKit's FaceXModel folder")
-    return (
-        neutral * np.float32(CM_TO_M),
-        parse_mesh(neutral_path.read_bytes(), ".obj").triangles,
-        np.stack(list(identity.values())),
-        expressions,
-        f"{1 + len(others)} OBJ files of {folder.name}, sha256 of neutral and digests {digest.hexdigest()}",
+    files = f"{1 + len(others)} OBJ files of {folder.name}"
+    return _IctContent(
+        neutral=neutral * np.float32(CM_TO_M),
+        triangles=parse_mesh(neutral_path.read_bytes(), ".obj").triangles,
+        identity=np.stack(list(identity.values())),
+        expressions=expressions,
+        provenance=f"{files}, sha256 of neutral and digests {digest.hexdigest()}",
     )
 
 
 def _obj_vertices(path: Path) -> Float32:
-    """Only the vertices, in file units: 154 files of this size would take minutes to parse whole."""
+    """The vertices only, in the unit of the file: to parse all 154 files whole would take minutes."""
     rows = [line.split()[1:4] for line in path.read_bytes().splitlines() if line.startswith(b"v ")]
     try:
         return np.array(rows, np.float32).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""Which frames of a clip are one usable take: cuts, faults and the longest part without either."""
+"""Find the part of a clip that can be published: cuts, faulty frames, and the longest part without either."""
 
 from __future__ import annotations
 
@@ -6,37 +6,42 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat
 
 from model.settings import Settings
-from rendering.camera import Array
+from rendering.arrays import Array
 from tasks.reasons import Reason
 
 _CELLS = 4
+"""Cells per side of a frame signature."""
 _SAMPLES = 64
+"""Pixels per side that a frame signature samples."""
 
 
 class CutSettings(Settings):
-    """When two neighbouring frames belong to different shots.
+    """Thresholds that tell when two neighbouring frames belong to different shots.
 
-    The picture's change is a distance of histograms, the face's change a movement of its landmarks; a
-    cut changes one of them strongly or both a little. docs/stages.md has the measurements.
+    A cut changes the picture (a distance of histograms) or the face (a movement of its landmarks)
+    strongly, or both a little. docs/stages.md has the measurements.
     """
 
     strong_change: PositiveFloat = 0.08
-    """Histogram distance (0..1) that is a cut whatever the face does."""
+    """Histogram distance (0..1) above which two frames are divided by a cut, whatever the face does."""
     weak_change: PositiveFloat = 0.05
-    """Histogram distance that is a cut together with weak_jump."""
+    """Histogram distance (0..1) above which there is a cut if the face also moves by more than weak_jump."""
     strong_jump: PositiveFloat = 0.5
-    """Movement of the landmarks in one frame, in face heights, that is a cut whatever the picture does."""
+    """Movement of the landmarks from one frame to the next, in face heights, above which there is a cut,
+    whatever the picture does."""
     weak_jump: PositiveFloat = 0.15
-    """Movement that is a cut together with weak_change."""
+    """Movement of the landmarks, in face heights, above which there is a cut if the picture also changes by
+    more than weak_change."""
     contrast: PositiveFloat = 3.0
-    """A change counts where it is this many times the median change of the frames around it: fast pans
-    and flicker have high changes everywhere."""
+    """A change counts only if it exceeds this multiple of the median change in the frames around it, since
+    fast pans and flicker change every frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +50,27 @@ class ClipPart:
 
     first: int
     frames: int
+    """Number of frames."""
     reason: Reason | None
-    """What ends the part on the side where more frames were left out; None = the clip is whole."""
+    """What ends the part, on the side where more frames are left out; None = the part is the whole clip."""
+
+
+class _FrameRun(NamedTuple):
+    """Consecutive frames [first, end)."""
+
+    first: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.first
 
 
 def frame_signature(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Grey histograms of 4 x 4 cells as sorted samples: (H, W, 3) -> (16, 256), 0..1.
+    """Grey values of 4 x 4 cells as sorted samples: (H, W, 3) uint8 -> (16, 256), 0..1.
 
-    The mean absolute difference of sorted samples is the earth mover's distance of two histograms,
-    which a slow change of brightness moves little, without any choice of bins.
+    The mean absolute difference of two sorted samples is the earth mover's distance of their histograms. It
+    needs no choice of bins, and a slow change of brightness moves it little.
     """
     rows = np.arange(_SAMPLES) * frame.shape[0] // _SAMPLES
     columns = np.arange(_SAMPLES) * frame.shape[1] // _SAMPLES
@@ -64,21 +81,28 @@ def frame_signature(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def signature_distance(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    """Earth mover's distance of two frame signatures, mean over the cells, 0..1."""
+    """Earth mover's distance between two frame signatures, mean over the cells, 0..1."""
     return float(np.abs(after - before).mean())
 
 
 def landmark_jumps(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Movement since the frame before, (N, L, 3) px -> (N,) face heights; 0 where either has no face."""
+    """Movement since the previous frame: (N, L, 3) px -> (N,) face heights; 0 if a frame has no face."""
     points = landmarks[:, :, :2].astype(np.float64)
     heights = np.ptp(points[:, :, 1], axis=1)
     moved = np.sqrt(np.square(np.diff(points, axis=0)).sum(axis=2).mean(axis=1))
+    # relative to the smaller face, so that a cut to a close-up counts in full
     smaller = np.minimum(heights[1:], heights[:-1])
     return np.concatenate([[0.0], np.nan_to_num(moved / smaller)])
 
 
 def shot_starts(changes: Array, jumps: Array, settings: CutSettings) -> NDArray[np.bool_]:
-    """True where a frame begins a new shot; changes and jumps (N,) since the frame before."""
+    """(N,), True where a frame begins a new shot.
+
+    Args:
+        changes: (N,), histogram distance to the previous frame, 0..1.
+        jumps: (N,), movement of the landmarks since the previous frame, face heights.
+        settings: the thresholds.
+    """
     by_picture = _stands_out(changes, settings.contrast)
     by_face = _stands_out(jumps, settings.contrast)
     both = (changes > settings.weak_change) & (jumps > settings.weak_jump)
@@ -89,7 +113,8 @@ def shot_starts(changes: Array, jumps: Array, settings: CutSettings) -> NDArray[
 
 
 def _stands_out(series: Array, contrast: float, reach: int = 3) -> NDArray[np.bool_]:
-    """Values above contrast x the median of their neighbours (not counting themselves)."""
+    """(N,), True for values above `contrast` times the median of their 2 x `reach` neighbours."""
+    # neighbours without the value itself, so that a single jump stands out from quiet frames around it
     padded = np.pad(series.astype(np.float64), reach, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
     neighbours = np.delete(windows, reach, axis=1)
@@ -97,43 +122,51 @@ def _stands_out(series: Array, contrast: float, reach: int = 3) -> NDArray[np.bo
 
 
 def short_gaps(missing: NDArray[np.bool_], starts: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
-    """Runs of at most `longest` missing frames inside one shot with a good frame on both sides."""
+    """(N,), True in runs of at most `longest` missing frames inside one shot, with good frames on both sides.
+
+    Args:
+        missing: (N,), True where a frame has no face.
+        starts: (N,), True where a frame begins a new shot.
+        longest: frames of the longest gap.
+    """
     short = np.zeros_like(missing)
-    for first, end in _runs(missing):
-        inside = first > 0 and end < len(missing) and not starts[first : end + 1].any()
-        short[first:end] = inside and end - first <= longest
+    for run in _runs(missing):
+        # the frame after the gap counts too: if it begins a new shot, the gap lies on a cut
+        in_one_shot = not starts[run.first : run.end + 1].any()
+        enclosed = run.first > 0 and run.end < len(missing)
+        short[run.first : run.end] = enclosed and in_one_shot and run.length <= longest
     return short
 
 
 def longest_part(faults: Sequence[Reason | None], starts: NDArray[np.bool_]) -> ClipPart:
-    """The longest run of frames without a fault inside one shot (the earliest of equals).
+    """The longest run of frames without a fault inside one shot; of equally long ones the earliest.
 
     Args:
         faults: what is wrong with each frame; None = nothing.
         starts: (N,), True where a frame begins a new shot.
     """
     good = np.array([fault is None for fault in faults], dtype=bool)
-    best = (0, 0)
-    for first, end in _runs(good):
-        edges = [first, *(first + 1 + np.flatnonzero(starts[first + 1 : end])), end]
-        for low, high in pairwise(edges):
-            if high - low > best[1] - best[0]:
-                best = (int(low), int(high))
-    return ClipPart(first=best[0], frames=best[1] - best[0], reason=_boundary(best, faults))
+    best = _FrameRun(0, 0)
+    for run in _runs(good):
+        cuts = run.first + 1 + np.flatnonzero(starts[run.first + 1 : run.end])
+        for low, high in pairwise([run.first, *cuts, run.end]):
+            if high - low > best.length:
+                best = _FrameRun(int(low), int(high))
+    return ClipPart(first=best.first, frames=best.length, reason=_boundary(best, faults))
 
 
-def _boundary(part: tuple[int, int], faults: Sequence[Reason | None]) -> Reason | None:
-    first, end = part
-    if (first, end) == (0, len(faults)):
+def _boundary(part: _FrameRun, faults: Sequence[Reason | None]) -> Reason | None:
+    if part == (0, len(faults)):
         return None
-    neighbour = end if len(faults) - end >= first else first - 1
+    left_out_after = len(faults) - part.end
+    neighbour = part.end if left_out_after >= part.first else part.first - 1
     return faults[neighbour] or Reason.SCENE_CUT
 
 
 def rejection(
     faults: Sequence[Reason | None], starts: NDArray[np.bool_], part: ClipPart, shortest: NonNegativeInt
 ) -> tuple[Reason, str]:
-    """Why no part of `shortest` frames exists: the commonest fault, else the cuts."""
+    """(reason, detail) of a clip without a part of `shortest` frames: the most frequent fault, else cuts."""
     counts = Counter(fault for fault in faults if fault is not None)
     told = ", ".join(f"{reason} in {count}" for reason, count in sorted(counts.items()))
     cuts = int(starts.sum())
@@ -148,7 +181,8 @@ def rejection(
     return (Reason.SCENE_CUT if cuts else Reason.TOO_SHORT), detail
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[first, end) of each run of True."""
+def _runs(flags: NDArray[np.bool_]) -> list[_FrameRun]:
+    """Every run of True."""
+    # with a 0 on both sides, edges alternate between the first frame of a run and the frame after it
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+    return [_FrameRun(int(first), int(end)) for first, end in edges.reshape(-1, 2)]

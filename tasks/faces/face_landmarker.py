@@ -1,8 +1,8 @@
-"""MediaPipe behind one small class: find faces of any size, then 478 landmarks of one of them.
+"""MediaPipe behind one small class: find faces of any size, then the 478 landmarks of one of them.
 
-Image mode everywhere: what a frame gives does not depend on the frames before it (MediaPipe's video
-mode answers the same picture differently from call to call). The models are those of the wheel,
-unless a `face_landmarker.task` file is given, which then makes the landmarks.
+Everything runs in image mode, so that the result of a frame does not depend on earlier frames (in video mode,
+MediaPipe answers the same picture differently from call to call). The models are those of the wheel; a
+`face_landmarker.task` file, if given, replaces the landmark model.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from numpy.typing import NDArray
 
 from tasks.faces.boxes import Box, overlap
 
-LANDMARKS = 478
 _MESH_GRAPH = "mediapipe/modules/face_landmark/face_landmark_front_cpu.binarypb"
 _MESH_THRESHOLDS = (
     "facedetectionshortrangecpu__facedetectionshortrange__facedetection__TensorsToDetectionsCalculator"
     ".min_score_thresh",
     "facelandmarkcpu__ThresholdingCalculator.threshold",
 )
-# a landmark as its message says it: field and length, then x, y and z, each after the byte that names it
+# One landmark of a serialised NormalizedLandmarkList: field, length and the tag of x (one byte each), then x,
+# the tag of y, y, the tag of z and z.
 _POINT = np.dtype([("", "V3"), ("x", "<f4"), ("", "V1"), ("y", "<f4"), ("", "V1"), ("z", "<f4")])
-# pictures are shrunk to once or twice these sizes; the finder sees 192 px, the mesh 192 px of 3/4 the window
+# Pictures are shrunk to between one and two times these sizes. The face finder works at 192 px; the mesh
+# works on 3/4 of the window at 192 px.
 _FINDER_SIDE_PX = 384
 _MESH_SIDE_PX = 256
+_NEAR_MODEL, _FAR_MODEL = 0, 1
+"""MediaPipe's `model_selection`: faces within about 2 m, and within about 5 m."""
 
 Frame = NDArray[np.uint8]
 Faces = list["LandmarkedFace"]
@@ -41,7 +44,7 @@ Faces = list["LandmarkedFace"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundFace:
-    """A detection: box in px and score 0..1."""
+    """A detected face: box in px and score 0..1."""
 
     box: Box
     score: float
@@ -49,18 +52,24 @@ class FoundFace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandmarkedFace:
-    """Landmarks (478, 3) in px of the full frame (z in the scale of x), and the detector's score 0..1."""
+    """A face with its landmarks."""
 
     landmarks: NDArray[np.float32]
+    """(478, 3) px of the full frame, z in the scale of x."""
     score: float
+    """Detector score, 0..1."""
 
 
 class FaceLandmarker:
-    """Detectors of one clip; use as a context manager and make a fresh one for each clip."""
+    """The detectors of one clip; use it as a context manager and create a new one for each clip."""
 
     def __init__(self, task_file: Path | None = None, *, confidence: float = 0.5) -> None:
-        self._far = face_detection.FaceDetection(model_selection=1, min_detection_confidence=confidence)
-        self._near = face_detection.FaceDetection(model_selection=0, min_detection_confidence=confidence)
+        self._far = face_detection.FaceDetection(
+            model_selection=_FAR_MODEL, min_detection_confidence=confidence
+        )
+        self._near = face_detection.FaceDetection(
+            model_selection=_NEAR_MODEL, min_detection_confidence=confidence
+        )
         self._mesh: _TaskMesh | _WheelMesh
         if task_file is None:
             self._mesh = _WheelMesh(confidence)
@@ -79,21 +88,21 @@ class FaceLandmarker:
             part.close()
 
     def find(self, frame: Frame) -> list[FoundFace]:
-        """All faces of a frame, far ones too, largest first; boxes in px of the frame."""
+        """All faces of a frame, including distant ones, largest first; boxes in px of the frame."""
         small, scale = _shrunk(frame, _FINDER_SIDE_PX)
         faces = [FoundFace(box=face.box * scale, score=face.score) for face in _detections(self._far, small)]
         return sorted(faces, key=lambda face: float(face.box[2] - face.box[0]), reverse=True)
 
     def landmarks(self, frame: Frame, window: Box) -> Faces:
-        """Faces whose landmarks are found in a square window (it may leave the frame)."""
+        """The faces in a square window, which may leave the frame; landmarks in px of the frame."""
         cut, scale = _cut(frame, window)
         offset = np.array([window[0], window[1], 0.0], np.float32)
         return [replace(face, landmarks=face.landmarks * scale + offset) for face in self._mesh(cut)]
 
     def upright(self, frame: Frame, window: Box) -> bool:
-        """Whether the window's face scores best as it is, among its four quarter turns.
+        """Whether the face in a window scores best as it is, compared with its three other quarter turns.
 
-        MediaPipe finds an upright face on an upside-down head, only with a lower score.
+        On an upside-down head, MediaPipe still finds an upright face, but with a lower score.
         """
         cut, _ = _cut(frame, window)
         scores = []
@@ -104,7 +113,7 @@ class FaceLandmarker:
 
 
 class _WheelMesh:
-    """The FaceMesh graph of the wheel, which also tells the detections behind its landmarks."""
+    """The FaceMesh graph of the wheel, which also returns the detections behind its landmarks."""
 
     def __init__(self, confidence: float) -> None:
         self._graph = SolutionBase(
@@ -124,7 +133,7 @@ class _WheelMesh:
 
 
 class _TaskMesh:
-    """The Tasks interface with the user's model file; it tells no score, so the detector is asked."""
+    """The Tasks interface with the user's model file. It returns no score, so the detector is asked too."""
 
     def __init__(self, task_file: Path, confidence: float, detector: SolutionBase) -> None:
         vision = mediapipe.tasks.vision
@@ -153,15 +162,19 @@ class _TaskMesh:
 
 
 def read_points(face: Any) -> NDArray[np.float32]:
-    """The points (N, 3) of a NormalizedLandmarkList; one by one they would cost a tenth of a frame."""
+    """The points (N, 3) of a NormalizedLandmarkList.
+
+    They are decoded all at once from the serialised message: to read them one by one would take a tenth of
+    the time of a frame.
+    """
     wire = np.frombuffer(face.SerializeToString(), _POINT)
     return np.stack([wire["x"], wire["y"], wire["z"]], axis=1)
 
 
 def _scored(faces: Sequence[NDArray[np.float32]], found: list[FoundFace], image: Frame) -> Faces:
-    """Normalised landmarks (N, 3) in px, each face with the score of the detection it overlaps most."""
+    """Normalised landmarks (N, 3) as px, each face with the score of the detection that it overlaps most."""
     height, width = image.shape[:2]
-    size = np.array([width, height, width], np.float32)
+    size = np.array([width, height, width], np.float32)  # MediaPipe normalises z like x
     scored = []
     for face in faces:
         landmarks = face * size
@@ -183,9 +196,9 @@ def _found(detection: Any, image: Frame) -> FoundFace:
 
 
 def _shrunk(frame: Frame, least_px: int) -> tuple[Frame, int]:
-    """The frame averaged over blocks, its longer side still at least least_px; and the block's side.
+    """(frame averaged over square blocks, side of a block); the longer side stays at least `least_px`.
 
-    Whole blocks are several times quicker than other scales, and MediaPipe resamples anyway.
+    Whole blocks are several times faster than other scales, and MediaPipe resamples anyway.
     """
     block = max(max(frame.shape[:2]) // least_px, 1)
     height, width = (side // block for side in frame.shape[:2])
@@ -195,11 +208,13 @@ def _shrunk(frame: Frame, least_px: int) -> tuple[Frame, int]:
 
 
 def _cut(frame: Frame, window: Box) -> tuple[Frame, int]:
-    """The window, black where it leaves the frame, shrunk; and frame px per px of it."""
+    """(shrunk content of the window, frame px per px of it); black where the window leaves the frame."""
     left, top, right, bottom = (int(edge) for edge in window)
     height, width = frame.shape[:2]
     inside = frame[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
-    borders = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
-    if any(borders):
-        inside = np.asarray(cv2.copyMakeBorder(inside, *borders, cv2.BORDER_CONSTANT), np.uint8)
+    above, below = max(-top, 0), max(bottom - height, 0)
+    beside_left, beside_right = max(-left, 0), max(right - width, 0)
+    if above or below or beside_left or beside_right:
+        bordered = cv2.copyMakeBorder(inside, above, below, beside_left, beside_right, cv2.BORDER_CONSTANT)
+        inside = np.asarray(bordered, np.uint8)
     return _shrunk(inside, _MESH_SIDE_PX)

@@ -16,10 +16,6 @@ from rendering.skin.depth_map import DepthScale
 from tasks.media.video_files import read_frames
 from tasks.stage import Json
 
-INPUTS = ("crop", "depth", "mask")
-"""Roles that are read."""
-READS = ("depth_near_m", "depth_far_m", "depth_scale_m", "depth_offset_m")
-"""Values that are read."""
 BLACK_TO = 127
 
 

@@ -12,22 +12,7 @@ from tasks.report.funnel import count_reasons
 from tasks.report.notices import Notice, build_notices
 from tasks.report.text import code_block, code_span, visible
 from tasks.report.totals import build_origin, build_splits, build_totals
-
-FORMATS = {
-    "video": "mp4, h264, 25 fps, without sound: the source at the published frame rate",
-    "audio": "wav, s16 mono 16 kHz, 640 samples a frame",
-    "landmarks": "npz: landmarks (N, 478, 3) float32 px of the full frame, presence and score (N,)",
-    "capture": "npz: registered mesh in crop camera space, vertices (N, V, 3) m, triangles, camera_matrix",
-    "clip_audio": "wav, s16 mono 16 kHz, 640 samples a frame of the published part",
-    "crop": "mp4, h264, 512 x 512 px; crop pixel = crop_transform @ source pixel",
-    "crop_landmarks": "npz: the same landmarks in crop pixels",
-    "face_model": "npz: the face model of the fit, in the native format",
-    "fit": "npz: identity (50,), expression (N, 25), rotation (N, 3) axis-angle, translation (N, 3) m, light",
-    "depth": "mkv, JPEG-LS gray16le; camera z in m = depth_offset_m + depth_scale_m * value; 0: no surface",
-    "mask": "mkv, JPEG-LS gray; 255 = facial skin",
-    "speech": "npz: features (N, layers, width) float16, one row a frame",
-}
-"""What each file of a clip holds, by the role that the manifest's `blobs` column names it with."""
+from tasks.roles import BY_NAME
 
 
 def build_card(rows: Sequence[ManifestRow], facts: BuildFacts) -> str:
@@ -114,7 +99,7 @@ def _splits(rows: Sequence[ManifestRow]) -> str:
 
 def _files(rows: Sequence[ManifestRow]) -> list[tuple[str, str]]:
     roles = sorted({role for row in rows for role in row.blobs})
-    return [(code_span(role), FORMATS.get(role, "see docs/")) for role in roles]
+    return [(code_span(role), BY_NAME[role].holds) for role in roles]
 
 
 def _commands(facts: BuildFacts) -> str:

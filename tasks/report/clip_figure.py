@@ -109,7 +109,7 @@ def _mesh_strip(
     if mesh is None or row.camera_matrix is None:
         return None
     posed, triangles = mesh
-    camera = _camera(row.camera_matrix)
+    camera = Camera.from_matrix(row.camera_matrix, width=CROP_PX, height=CROP_PX)
     tiles = [
         contact_sheet.mesh_tile(crop, vertices, triangles, camera)
         for crop, vertices in zip(crops, posed, strict=True)
@@ -183,18 +183,6 @@ def _track(row: ManifestRow, files: ClipFiles, shown: Sequence[int], fps: float)
 def _load_landmarks(path: Path) -> NDArray[np.float32]:
     with np.load(path, allow_pickle=False) as arrays:
         return np.asarray(arrays["landmarks"])
-
-
-def _camera(matrix: Sequence[float]) -> Camera:
-    k = np.reshape(matrix, (3, 3))
-    return Camera(
-        focal_x_px=float(k[0, 0]),
-        focal_y_px=float(k[1, 1]),
-        center_x_px=float(k[0, 2]),
-        center_y_px=float(k[1, 2]),
-        width=CROP_PX,
-        height=CROP_PX,
-    )
 
 
 @lru_cache(maxsize=2)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import cv2
 import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Array
 from rendering.camera import Camera
 from rendering.normals import vertex_normals
 from rendering.rasterizers.rasterize import rasterize
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB."""
-Array = NDArray[np.floating[Any]]
 
 TILE_PX = 168
 CONTOUR_MM = 10.0

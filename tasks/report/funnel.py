@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.samples.manifest import ManifestRow
-from tasks.engine.registry import STUDIO_STAGES, WILD_STAGES
+from tasks.dag import STUDIO, WILD
 from tasks.reasons import Reason
 
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "wild": ("scan", *WILD_STAGES, "publish"),
-    "studio": ("scan", *STUDIO_STAGES, "publish"),
+    "wild": ("scan", *WILD.names, "publish"),
+    "studio": ("scan", *STUDIO.names, "publish"),
 }
 """The stages a source passes, in order, by kind."""
 

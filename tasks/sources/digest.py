@@ -1,8 +1,7 @@
-"""Digests of source files, and what they tell: the same content twice is one clip.
+"""Digests of source files, taken from regular files that do not change while they are read.
 
-There is no cache of digests by size and time on purpose: a file replaced by another of the same size
-whose times were kept (`cp --preserve`) would pass for the old one, and hashing costs little
-beside decoding.
+Digests are not cached by size and time on purpose: a file replaced by another one of the same size with
+its times kept (`cp --preserve`) would pass for the old one, and hashing costs little compared to decoding.
 """
 
 from __future__ import annotations
@@ -10,26 +9,27 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.reasons import Reason, Rejected
-from tasks.sources.source import RejectedSource, Source
+from tasks.sources.source import Source
 from tasks.store.canonical import digest_of
 
 CHUNK_BYTES = 1 << 20
+"""Bytes read at a time."""
 
 
 def digest_source(path: Path) -> str:
     """The sha256 of a regular file that does not change while it is read.
 
     Raises:
-        Rejected: it is missing, unreadable, a link, not a regular file (which is never opened), empty,
-            or it changed while it was read.
+        Rejected: the file is missing, unreadable, a link, empty or not a regular file (which is never
+            opened), or it changed while it was read.
     """
     before = _stat_regular(path)
     try:
-        # NONBLOCK: should the file become a FIFO between the two calls, opening it must not wait for a writer
+        # NONBLOCK: if the file becomes a FIFO between the two calls, opening it must not wait for a writer
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise _unreadable(error) from error
@@ -50,7 +50,7 @@ def digest_files(source: Source) -> dict[str, str]:
     """Role -> sha256 of each of a source's files.
 
     Raises:
-        Rejected: see digest_source; the detail names the role.
+        Rejected: a file cannot be digested (see digest_source); the detail names its role.
     """
     digests: dict[str, str] = {}
     for role, path in sorted(source.files.items()):
@@ -62,47 +62,11 @@ def digest_files(source: Source) -> dict[str, str]:
 
 
 def digest_of_roles(digests: Mapping[str, str]) -> str:
-    """One digest of a source: its file's own, or that of the canonical list of its files'."""
-    return digests["source"] if set(digests) == {"source"} else digest_of(dict(digests))
+    """One digest of a whole source, from the digests of its files by role.
 
-
-def mark_duplicates(
-    sources: Iterable[Source], digests: Mapping[str, str]
-) -> tuple[tuple[Source, ...], tuple[RejectedSource, ...]]:
-    """(sources to keep, duplicates): of the same content and interval the first by name is kept.
-
-    Args:
-        sources: in any order.
-        digests: clip id -> sha256 (digest_of_roles); sources that are not in it are kept.
+    A video file has its own digest; several files have the digest of their canonical JSON.
     """
-    first: dict[tuple[str, float | None, float | None], Source] = {}
-    kept: list[Source] = []
-    duplicates: list[RejectedSource] = []
-    for source in sorted(sources, key=lambda source: (source.source_name, source.subset)):
-        if source.clip_id not in digests:
-            kept.append(source)
-            continue
-        original = first.setdefault((digests[source.clip_id], *source.interval), source)
-        if original is source:
-            kept.append(source)
-        else:
-            duplicates.append(_duplicate(source, original))
-    return tuple(kept), tuple(duplicates)
-
-
-def _duplicate(source: Source, original: Source) -> RejectedSource:
-    start_s, end_s = source.interval
-    return RejectedSource(
-        clip_id=source.clip_id,
-        kind=source.kind,
-        source_name=source.source_name,
-        subject_id=source.subject_id,
-        subset=source.subset,
-        reason=Reason.DUPLICATE,
-        detail=f"same content as {original.source_name!r} ({original.clip_id})",
-        start_s=start_s,
-        end_s=end_s,
-    )
+    return digests["source"] if set(digests) == {"source"} else digest_of(dict(digests))
 
 
 def _stat_regular(path: Path) -> os.stat_result:
@@ -120,7 +84,7 @@ def _stat_regular(path: Path) -> os.stat_result:
 
 
 def file_kind(mode: int) -> str:
-    """A file type in words, from st_mode."""
+    """Name of a file type, from `st_mode`."""
     tests = {
         "FIFO": stat.S_ISFIFO,
         "socket": stat.S_ISSOCK,
@@ -133,6 +97,8 @@ def file_kind(mode: int) -> str:
 
 
 def _check_same(before: os.stat_result, now: os.stat_result) -> None:
+    """Refuse a file that was exchanged or written to; ctime also shows a change that reset mtime."""
+
     def identity(found: os.stat_result) -> tuple[int, ...]:
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 

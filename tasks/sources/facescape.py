@@ -1,11 +1,11 @@
-"""FaceScape multi-view: params.json a take, one mesh a take, a scale a take (docs/formats/facescape.md)."""
+"""FaceScape, multi-view: each take has a params.json, one mesh and a scale (docs/formats/facescape.md)."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from tasks.sources.source import (
     CaptureFrame,
     CaptureSource,
     Catalogue,
+    ClipKind,
     RejectedSource,
     make_clip_id,
 )
@@ -26,62 +27,82 @@ from tasks.sources.walk_files import Listing, Refusal, list_files
 
 SUBSET = "facescape"
 MM = 0.001
+"""Metres per millimetre."""
 
 
 class FacescapeSettings(Settings):
-    """Where FaceScape's multi-view captures are."""
+    """Folders and files of the FaceScape multi-view captures."""
+
+    label: ClassVar[str] = "FaceScape"
+    kind: ClassVar[ClipKind] = "studio"
 
     images: Path
-    """Folder of <id>/<k>_<expression>/<view>.jpg and params.json."""
+    """Folder of the FaceScape images, <id>/<k>_<expression>/<view>.jpg, with a params.json for each take."""
     meshes: Path
-    """Folder of the scans, <id>/<k>_<expression>.ply, or of the registered models,
-    <id>/models_reg/<k>_<expression>.obj; the registered one is taken where both are there."""
+    """Folder of the FaceScape scans, <id>/<k>_<expression>.ply, or of the registered models,
+    <id>/models_reg/<k>_<expression>.obj; a registered model is preferred."""
     scales: Path
-    """Rt_scale_dict.json of the toolkit: scale and pose of each take's coordinates."""
+    """File Rt_scale_dict.json of the FaceScape toolkit: scale and pose of the coordinates of each take."""
     face_vertex_ids: Path | None = None
-    """.npy of the vertex ids of facial skin on the registered models; None = every triangle counts."""
+    """.npy file with the vertex ids of facial skin on the registered FaceScape models; default: every
+    triangle counts as skin."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the images."""
+        return self.images
+
+    def scan(self) -> Catalogue:
+        """Every view of every take.
+
+        Raises:
+            ValueError: a folder or a json file is missing or wrong.
+        """
+        scales = _read_json(self.scales)
+        images, meshes = list_files(self.images), list_files(self.meshes)
+        takes = [
+            name.removesuffix("/params.json")
+            for name in images.files
+            if name.endswith("/params.json") and name.count("/") == 2
+        ]
+        if not takes:
+            raise ValueError(f"{str(self.images)!r} holds no <id>/<expression>/params.json")
+        if self.face_vertex_ids is not None and not self.face_vertex_ids.is_file():
+            raise ValueError(f"{str(self.face_vertex_ids)!r} is not a file; see face_vertex_ids")
+        entries: list[CaptureSource | RejectedSource] = []
+        for take in takes:
+            entries += _scan_take(take, images, meshes, scales, self)
+        return Catalogue.of(entries, skipped=images.skipped + meshes.skipped)
+
+
+class _Similarity(NamedTuple):
+    """Take to model coordinates: x_model [mm] = R (scale x_take) + t."""
+
+    scale: float
+    pose: NDArray[np.float64]
+    """(3, 4), [R | t]."""
+
+
+class _Mesh(NamedTuple):
+    """The mesh of a take."""
+
+    path: Path
+    registered: bool
+    """True for a registered model, in model coordinates and mm; False for a scan, in those of the take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FaceScapeTake:
-    """A take's files and its similarity: x_model [mm] = R (scale x_take) + t."""
+    """The files of a take and its place in model coordinates."""
 
     name: str
     """<id>/<k>_<expression>."""
     params_path: Path
     params: dict[str, Any]
     images: Listing
-    mesh: Path
-    registered: bool
-    """The mesh is a registered model, in model coordinates and mm, not a scan in the take's own."""
-    scale: float
-    to_model: NDArray[np.float64]
+    mesh: _Mesh
+    to_model: _Similarity
     face_vertices: Path | None
-
-
-def scan_facescape(settings: FacescapeSettings) -> Catalogue:
-    """Every view of every take.
-
-    Raises:
-        ValueError: a folder or a json file is missing or wrong.
-    """
-    scales = _read_json(settings.scales)
-    images, meshes = list_files(settings.images), list_files(settings.meshes)
-    takes = [
-        name.split("/") for name in images.files if name.endswith("/params.json") and name.count("/") == 2
-    ]
-    if not takes:
-        raise ValueError(f"{str(settings.images)!r} holds no <id>/<expression>/params.json")
-    if settings.face_vertex_ids is not None and not settings.face_vertex_ids.is_file():
-        raise ValueError(f"{str(settings.face_vertex_ids)!r} is no file; see face_vertex_ids")
-    entries: list[CaptureSource | RejectedSource] = []
-    for person, expression, _ in takes:
-        entries += _scan_take(f"{person}/{expression}", images, meshes, scales, settings)
-    return Catalogue(
-        sources=tuple(entry for entry in entries if isinstance(entry, CaptureSource)),
-        rejected=tuple(entry for entry in entries if isinstance(entry, RejectedSource)),
-        skipped=images.skipped + meshes.skipped,
-    )
 
 
 def _scan_take(
@@ -90,22 +111,23 @@ def _scan_take(
     params_path = images.files[f"{name}/params.json"]
     params = _read_json(params_path)
     views = [key.removesuffix("_K") for key in params if key.endswith("_K")]
-    mesh, registered = _find_mesh(meshes, name)
+    mesh = _find_mesh(meshes, name)
     similarity = _find_similarity(scales, name, settings.scales)
-    if isinstance(mesh, Refusal) or isinstance(similarity, Refusal):
-        why = mesh if isinstance(mesh, Refusal) else similarity
-        assert isinstance(why, Refusal)
-        return [_refuse(f"{name}/{view}", why) for view in views]
+    if isinstance(mesh, Refusal):
+        return [_refuse(f"{name}/{view}", mesh) for view in views]
+    if isinstance(similarity, Refusal):
+        return [_refuse(f"{name}/{view}", similarity) for view in views]
     take = _FaceScapeTake(
         name=name,
         params_path=params_path,
         params=params,
         images=images,
         mesh=mesh,
-        registered=registered,
-        scale=similarity[0],
-        to_model=similarity[1],
-        face_vertices=settings.face_vertex_ids.resolve() if registered and settings.face_vertex_ids else None,
+        to_model=similarity,
+        # only the registered models share a topology, so that vertex ids mean something
+        face_vertices=(
+            settings.face_vertex_ids.resolve() if mesh.registered and settings.face_vertex_ids else None
+        ),
     )
     return [_scan_view(take, view) for view in views]
 
@@ -117,7 +139,8 @@ def _scan_view(take: _FaceScapeTake, view: str) -> CaptureSource | RejectedSourc
     image_name = f"{name}.jpg"
     if image_name not in take.images.files:
         return _refuse(name, take.images.refused.get(image_name, MISSING))
-    unit_m = MM if take.registered else take.scale * MM
+    # a registered model is in mm; a scan is in units of its own reconstruction, `scale` mm each
+    unit_m = MM if take.mesh.registered else take.to_model.scale * MM
     return CaptureSource(
         clip_id=make_clip_id(SUBSET, name),
         source_name=name,
@@ -125,7 +148,7 @@ def _scan_view(take: _FaceScapeTake, view: str) -> CaptureSource | RejectedSourc
         subset=SUBSET,
         camera=_camera(take, view, unit_m),
         length_unit_m=unit_m,
-        frames=(CaptureFrame(name=view, image=take.images.files[image_name], mesh=take.mesh),),
+        frames=(CaptureFrame(name=view, image=take.images.files[image_name], mesh=take.mesh.path),),
         face_vertices=take.face_vertices,
     )
 
@@ -136,7 +159,9 @@ def _camera(take: _FaceScapeTake, view: str, unit_m: float) -> CaptureCamera:
         return convert_camera(
             np.array(_field(take, view, "K"), float)[:3, :3],
             distortion=_field(take, view, "distortion"),
-            world_to_camera=_from_model(world_to_camera, take) if take.registered else world_to_camera,
+            world_to_camera=(
+                _model_to_camera(world_to_camera, take.to_model) if take.mesh.registered else world_to_camera
+            ),
             size=(int(_field(take, view, "width")), int(_field(take, view, "height"))),
             unit_m=unit_m,
         )
@@ -144,27 +169,30 @@ def _camera(take: _FaceScapeTake, view: str, unit_m: float) -> CaptureCamera:
         raise ValueError(f"{take.params_path}: view {view}: {error}") from error
 
 
-def _from_model(world_to_camera: NDArray[np.float64], take: _FaceScapeTake) -> NDArray[np.float64]:
-    """Model coordinates (mm) to the camera: x_cam = s (R x_take + t), x_take = R_m^T (x_model - t_m) / s."""
-    rotation = world_to_camera[:3, :3] @ take.to_model[:3, :3].T
-    translation = take.scale * world_to_camera[:3, 3] - rotation @ take.to_model[:3, 3]
+def _model_to_camera(world_to_camera: NDArray[np.float64], to_model: _Similarity) -> NDArray[np.float64]:
+    """[R | t] (3, 4) from model coordinates, mm, to the camera.
+
+    x_cam [mm] = s (R x_take + t) with x_take = R_m^T (x_model - t_m) / s, so that
+    x_cam = R R_m^T x_model + s t - R R_m^T t_m.
+    """
+    rotation = world_to_camera[:3, :3] @ to_model.pose[:3, :3].T
+    translation = to_model.scale * world_to_camera[:3, 3] - rotation @ to_model.pose[:3, 3]
     return np.hstack([rotation, translation[:, None]])
 
 
-def _find_mesh(meshes: Listing, name: str) -> tuple[Path | Refusal, bool]:
-    """(mesh or why there is none, whether it is a registered model)."""
+def _find_mesh(meshes: Listing, name: str) -> _Mesh | Refusal:
+    """The registered model of a take, else its scan, else why there is none."""
     person, expression = name.split("/")
     for candidate in (f"{person}/models_reg/{expression}.obj", f"{name}.ply"):
-        found = meshes.files.get(candidate) or meshes.refused.get(candidate)
-        if found is not None:
-            return found, candidate.endswith(".obj")
-    return Refusal(Reason.UNREADABLE, "the take's mesh is missing"), False
+        if candidate in meshes.files:
+            return _Mesh(meshes.files[candidate], registered=candidate.endswith(".obj"))
+        if candidate in meshes.refused:
+            return meshes.refused[candidate]
+    return Refusal(Reason.UNREADABLE, "the take's mesh is missing")
 
 
-def _find_similarity(
-    scales: dict[str, Any], name: str, path: Path
-) -> tuple[float, NDArray[np.float64]] | Refusal:
-    """Scale and pose (3, 4) of a take, by the numbers of its person and expression."""
+def _find_similarity(scales: dict[str, Any], name: str, path: Path) -> _Similarity | Refusal:
+    """Scale and pose of a take, found by the numbers of its person and expression."""
     person, expression = name.split("/")
     entry = scales.get(person, {}).get(expression.split("_")[0])
     if entry is None:
@@ -172,10 +200,10 @@ def _find_similarity(
     try:
         scale, pose = float(entry[0]), np.array(entry[1], float)
     except (TypeError, ValueError, IndexError, KeyError) as error:
-        raise ValueError(f"{path}: {name}: {str(entry)[:80]} is no [scale, Rt]") from error
+        raise ValueError(f"{path}: {name}: {str(entry)[:80]} is not [scale, Rt]") from error
     if not (np.isfinite(scale) and scale > 0) or pose.shape not in ((3, 4), (4, 4)):
         raise ValueError(f"{path}: {name}: scale {scale}, Rt of {pose.shape}; need above 0 and (3, 4)")
-    return scale, pose[:3]
+    return _Similarity(scale, pose[:3])
 
 
 def _field(take: _FaceScapeTake, view: str, name: str) -> Any:
@@ -198,7 +226,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _refuse(name: str, refusal: Refusal) -> RejectedSource:
-    return refuse_capture(SUBSET, name, _subject(name), refusal.reason, refusal.detail)
+    return refuse_capture(name, refusal, subset=SUBSET, subject_id=_subject(name))
 
 
 def _subject(name: str) -> str:

@@ -1,17 +1,27 @@
-"""HDTF: clips of raw videos by interval and crop, clips cut already, or clips cut and cropped already."""
+"""HDTF: talking-head clips as intervals and crops of whole videos, as cut files, or as cropped files.
+
+The format is described in docs/formats/hdtf.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from model.settings import Settings
 from tasks.reasons import Reason
 from tasks.sources.hdtf_lists import HdtfSubset, read_hdtf_lists
 from tasks.sources.listed_files import MISSING, FoundFile, ListedFiles
-from tasks.sources.source import Catalogue, ClipSource, DeclaredCrop, RejectedSource, make_clip_id
+from tasks.sources.source import (
+    Catalogue,
+    ClipKind,
+    ClipSource,
+    DeclaredCrop,
+    RejectedSource,
+    make_clip_id,
+)
 from tasks.sources.subjects import hdtf_person
 from tasks.sources.walk_files import Refusal, list_files
 
@@ -19,25 +29,45 @@ SIDE_CARS = (".txt", ".json", ".csv", ".md", ".part", ".ytdl")
 
 
 class HdtfSettings(Settings):
-    """Where HDTF is and in which form."""
+    """Folders and layout of the HDTF data set."""
+
+    label: ClassVar[str] = "HDTF"
+    kind: ClassVar[ClipKind] = "wild"
 
     annotations: Path
-    """Folder of the lists: HDTF_dataset, with RD_annotion_time.txt and so on."""
+    """Folder of the HDTF lists: HDTF_dataset, which holds RD_annotion_time.txt and so on."""
     videos: Path
-    """Folder of the videos, scanned recursively; any container."""
+    """Folder of the HDTF videos, scanned recursively; any container."""
     layout: Literal["raw", "cut", "cropped"]
-    """raw: whole videos <name>, cut and cropped by the lists; cut: one file a clip, <name>_<k> or
-    <SUBSET>_<name>_<kkk>, cropped by the lists; cropped: clips that are the 512 px crop already
-    (the crop stage takes a square frame that the face fills as it is)."""
+    """Form of the HDTF videos. raw: whole videos <name>, cut and cropped by the lists. cut: one file for
+    each clip, <name>_<k> or <SUBSET>_<name>_<kkk>, cropped by the lists. cropped: clips that are 512 px
+    crops already; the crop stage keeps a square frame that the face fills."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the videos."""
+        return self.videos
+
+    def scan(self) -> Catalogue:
+        """Every clip that the lists name: a source if its file is there, else a rejected one.
+
+        Raises:
+            ValueError: a list is missing or does not parse; the videos folder is missing.
+        """
+        listing = list_files(self.videos, side_cars=SIDE_CARS)
+        files = ListedFiles(listing)
+        entries = [_find(clip, files, self.layout) for clip in _listed_clips(self.annotations)]
+        return Catalogue.of(entries, skipped={**listing.skipped, "unlisted": files.unlisted})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ListedClip:
-    """One interval of one video; index None: the video has no interval."""
+    """One interval of one video."""
 
     subset: HdtfSubset
     video: str
     index: int | None
+    """Number of the interval, from 0; None = the lists state no interval of the video."""
 
     @property
     def name(self) -> str:
@@ -66,34 +96,6 @@ class _ListedClip:
         return make_clip_id(self.subset_name, self.name, *self.interval)
 
 
-def scan_hdtf(settings: HdtfSettings) -> Catalogue:
-    """Every clip that the lists name: a source where its file is there, else a rejected one.
-
-    Raises:
-        ValueError: a list is missing or does not parse; the videos folder is missing.
-    """
-    listing = list_files(settings.videos, side_cars=SIDE_CARS)
-    files = ListedFiles(listing)
-    sources: list[ClipSource] = []
-    rejected: list[RejectedSource] = []
-    for clip in _listed_clips(settings.annotations):
-        file = files.find(_stems(clip, settings.layout), folder=clip.subset.subset)
-        if clip.index is None:
-            no_interval = Refusal(Reason.UNREADABLE, f"{clip.video!r} is listed without an interval")
-            rejected.append(_refuse(clip, file, no_interval))
-        elif file is None:
-            rejected.append(_refuse(clip, file, MISSING))
-        elif isinstance(file.found, Refusal):
-            rejected.append(_refuse(clip, file, file.found))
-        else:
-            sources.append(_source(clip, file.name, file.found, settings.layout))
-    return Catalogue(
-        sources=tuple(sources),
-        rejected=tuple(rejected),
-        skipped={**listing.skipped, "unlisted": files.unlisted},
-    )
-
-
 def _listed_clips(annotations: Path) -> Iterator[_ListedClip]:
     for subset in read_hdtf_lists(annotations):
         for video in subset.videos:
@@ -102,8 +104,20 @@ def _listed_clips(annotations: Path) -> Iterator[_ListedClip]:
                 yield _ListedClip(subset=subset, video=video, index=index)
 
 
+def _find(clip: _ListedClip, files: ListedFiles, layout: str) -> ClipSource | RejectedSource:
+    file = files.find(_stems(clip, layout), folder=clip.subset.subset)
+    if clip.index is None:
+        no_interval = Refusal(Reason.UNREADABLE, f"{clip.video!r} is listed without an interval")
+        return _refuse(clip, file, no_interval)
+    if file is None:
+        return _refuse(clip, file, MISSING)
+    if isinstance(file.found, Refusal):
+        return _refuse(clip, file, file.found)
+    return _source(clip, file.name, file.found, layout)
+
+
 def _stems(clip: _ListedClip, layout: str) -> list[str]:
-    """File names without suffix that a clip may have, best first."""
+    """File names without suffix that a clip may have, in order of preference."""
     prefix = clip.subset.subset
     if layout == "raw" or clip.index is None:
         return [f"{prefix}_{clip.video}", clip.video]
@@ -113,7 +127,7 @@ def _stems(clip: _ListedClip, layout: str) -> list[str]:
 def _source(clip: _ListedClip, file_name: str, path: Path, layout: str) -> ClipSource:
     start, end = clip.interval if layout == "raw" else (None, None)
     crop, note = (None, "") if layout == "cropped" else _crop(clip)
-    # a crop of its own scales the focal length of a clip: only uncropped clips of a video share it
+    # Cropping rescales the focal length, so clips that come cropped do not share one with their video.
     video = clip.name if layout == "cropped" else clip.video
     return ClipSource(
         clip_id=clip.clip_id,
@@ -130,6 +144,7 @@ def _source(clip: _ListedClip, file_name: str, path: Path, layout: str) -> ClipS
 
 
 def _crop(clip: _ListedClip) -> tuple[DeclaredCrop | None, str]:
+    """(crop, "") or (None, why the listed crop cannot be used)."""
     listed = clip.subset.crops.get(clip.name)
     if listed is None:
         return None, f"HDTF lists no crop of {clip.name}"

@@ -1,7 +1,7 @@
 """HDTF's annotation files: `{RD,WDA,WRA}_{video_url,annotion_time,crop_wh,crop_ratio,resolution}.txt`.
 
-The files have known defects, which are read as what they mean: a UTF-8 mark at the start, names with and
-without .mp4, blanks at line ends, no last newline, videos without intervals, clips without crops. What
+The files have known defects that the reader accepts: a UTF-8 mark at the start, names with and without
+.mp4, blanks at line ends, no last newline, videos without intervals and clips without crops. A line that
 does not parse is an error that names the file and the line.
 """
 
@@ -24,7 +24,7 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedCrop:
-    """A row of crop_wh: a box in pixels of the video with the stated resolution."""
+    """One row of crop_wh: a box in px of the video at the resolution that the lists state."""
 
     x: int
     y: int
@@ -34,17 +34,19 @@ class ListedCrop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HdtfSubset:
-    """The five lists of one subset; videos by name without .mp4, clips by `<name>_<k>`."""
+    """The five lists of one subset, with videos by name without .mp4 and clips by `<name>_<k>`."""
 
     subset: Subset
     urls: dict[str, str]
+    """Video -> address."""
     intervals: dict[str, tuple[tuple[int, int], ...]]
-    """Video -> (start, end) of its clips, seconds."""
+    """Video -> (start, end) of each of its clips, seconds."""
     crops: dict[str, ListedCrop]
+    """Clip -> crop."""
     crop_ratios: dict[str, float]
-    """Clip -> enlargement of the face's square, the list's alternative to `crops`."""
+    """Clip -> enlargement of the square around the face, which the lists offer instead of `crops`."""
     heights: dict[str, int]
-    """Video -> height that the crops refer to, px; 0 is stated for one."""
+    """Video -> height that the crops refer to, px; the lists state 0 for one video."""
 
     @property
     def videos(self) -> list[str]:
@@ -56,7 +58,8 @@ def read_hdtf_lists(folder: Path) -> list[HdtfSubset]:
     """The subsets whose lists are in the folder.
 
     Raises:
-        ValueError: none is there, one of a subset's five files is missing, or a line does not parse.
+        ValueError: the folder holds no list, one of the five files of a subset is missing, or a line does
+            not parse.
     """
     present = [
         subset for subset in SUBSETS if any((folder / f"{subset}_{name}.txt").exists() for name in LISTS)
@@ -100,7 +103,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError as error:
-        raise ValueError(f"{path} is missing; HDTF has five lists a subset: {', '.join(LISTS)}") from error
+        raise ValueError(f"{path} is missing; each subset of HDTF has five: {', '.join(LISTS)}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text at byte {error.start}") from error
     for number, line in enumerate(text.split("\n"), start=1):
@@ -109,7 +112,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _parse_url(cells: list[str]) -> str:
-    (url,) = _exactly(cells, "<name> <url>", 1)
+    (url,) = _exactly(cells, 1, form="<name> <url>")
     return url
 
 
@@ -120,7 +123,7 @@ def _parse_intervals(cells: list[str]) -> tuple[tuple[int, int], ...]:
 def _parse_interval(cell: str) -> tuple[int, int]:
     match = _INTERVAL.fullmatch(cell)
     if not match:
-        raise ValueError(f"{cell!r} is no interval; need MM:SS-MM:SS")
+        raise ValueError(f"{cell!r} is not an interval; need MM:SS-MM:SS")
     start_min, start_s, end_min, end_s = (int(group) for group in match.groups())
     start, end = 60 * start_min + start_s, 60 * end_min + end_s
     if start >= end:
@@ -129,31 +132,32 @@ def _parse_interval(cell: str) -> tuple[int, int]:
 
 
 def _parse_crop(cells: list[str]) -> ListedCrop:
-    x, width, y, height = (_whole(cell) for cell in _exactly(cells, "<clip> x width y height", 4))
+    # the list's order is x, width, y, height
+    x, width, y, height = (_whole(cell) for cell in _exactly(cells, 4, form="<clip> x width y height"))
     if not width or not height:
         raise ValueError("the crop is empty")
     return ListedCrop(x=x, y=y, width=width, height=height)
 
 
 def _parse_ratio(cells: list[str]) -> float:
-    (ratio,) = (float(cell) for cell in _exactly(cells, "<clip> <ratio>", 1))
+    (ratio,) = (float(cell) for cell in _exactly(cells, 1, form="<clip> <ratio>"))
     if not 0.1 <= ratio <= 10:
         raise ValueError(f"ratio {ratio} is outside 0.1 .. 10")
     return ratio
 
 
 def _parse_height(cells: list[str]) -> int:
-    (height,) = (_whole(cell) for cell in _exactly(cells, "<name> <height>", 1))
+    (height,) = (_whole(cell) for cell in _exactly(cells, 1, form="<name> <height>"))
     return height
 
 
 def _whole(cell: str) -> int:
     if not re.fullmatch(r"\d{1,6}", cell, re.ASCII):
-        raise ValueError(f"{cell!r} is no whole number of pixels")
+        raise ValueError(f"{cell!r} is not a whole number of pixels")
     return int(cell)
 
 
-def _exactly(cells: list[str], form: str, count: int) -> list[str]:
+def _exactly(cells: list[str], count: int, *, form: str) -> list[str]:
     if len(cells) != count:
         raise ValueError(f"{len(cells)} values after the name; need {form}")
     return cells

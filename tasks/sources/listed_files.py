@@ -1,7 +1,7 @@
-"""Finding the files that a dataset's list names: by their stem, wherever they lie below a folder.
+"""Find the files that the list of a data set names: by stem, wherever they lie below a folder.
 
-Names of a list are only ever compared with names that a scan of the folder found, so no name in a list
-can reach outside it.
+Names from a list are only compared with names that a scan of the folder found, so a list cannot name a
+file outside the folder.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class FoundFile:
     """A file that a list names."""
 
     name: str
-    """Below the folder, '/'-separated."""
+    """Path below the folder, '/'-separated."""
     found: Path | Refusal
-    """The file, or why it cannot be used."""
+    """Path of the file, or why it cannot be used."""
 
 
 class ListedFiles:
-    """The files of a folder by stem."""
+    """Files of a folder by stem."""
 
     def __init__(self, listing: Listing) -> None:
         self._by_stem: dict[str, list[FoundFile]] = {}
@@ -38,11 +38,12 @@ class ListedFiles:
         self._all = len(found)
 
     def find(self, stems: Iterable[str], *, folder: str | None = None) -> FoundFile | None:
-        """The file of the first stem that is there; of several the one below `folder`, then by name.
+        """The file with the first of the stems that exists, or None.
 
         Args:
-            stems: candidate names without suffix, best first.
-            folder: a folder name that a file's path may hold, for example the subset.
+            stems: candidate names without suffix, in order of preference.
+            folder: of several files with the same stem, one below a folder of this name is preferred (for
+                example, the subset); otherwise the first by name counts.
         """
         for stem in stems:
             files = self._by_stem.get(stem, [])
@@ -55,5 +56,5 @@ class ListedFiles:
 
     @property
     def unlisted(self) -> int:
-        """Files that no list named so far."""
+        """Number of files that no list has named so far."""
         return self._all - len(self._used)

@@ -1,16 +1,19 @@
-"""Multiface: KRT, tracked_mesh, images (docs/formats/multiface.md)."""
+"""Multiface: cameras from KRT, meshes from tracked_mesh and images (docs/formats/multiface.md)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tasks.reasons import Reason
-from tasks.sources.capture_files import convert_camera, left_out_note, refuse_capture
+from tasks.sources.capture_files import CaptureFrames, convert_camera, left_out_note, refuse_capture
 from tasks.sources.source import (
     CaptureCamera,
     CaptureFrame,
     CaptureSource,
     Catalogue,
+    ClipKind,
     RejectedSource,
     make_clip_id,
 )
@@ -18,65 +21,97 @@ from tasks.sources.walk_files import Listing, Refusal, list_files
 
 SUBSET = "multiface"
 UNIT_M = 0.001
+"""Metres per unit: millimetres, by the size of the tracked heads; the set does not state it."""
 KRT_LINES = 8
-"""Lines of a block of KRT: name, 3 rows of K, distortion, 3 rows of [R | t]."""
+"""Lines of each camera in KRT: name, 3 rows of K, distortion, 3 rows of [R | t]."""
+K_ROWS, DISTORTION_ROW, POSE_ROWS = slice(0, 3), 3, slice(4, 7)
+"""Where they lie among the lines that follow the name."""
 
 
-def scan_multiface(root: Path) -> Catalogue:
-    """Every capture of an entity: a segment as one camera saw it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultifaceEntity:
+    """The folder of one recorded person, which Multiface calls an entity."""
 
-    Raises:
-        ValueError: KRT or frame_list.txt does not parse, or the folder lacks one of its parts.
-    """
+    label: ClassVar[str] = "Multiface"
+    kind: ClassVar[ClipKind] = "studio"
+
+    folder: Path
+
+    def scan(self) -> Catalogue:
+        """Every capture of the entity: a segment as one camera saw it.
+
+        Raises:
+            ValueError: KRT or frame_list.txt does not parse, or the folder lacks one of its parts.
+        """
+        parts = _read_parts(self.folder)
+        found = (*parts.images.files, *parts.images.refused)
+        takes = sorted({tuple(name.split("/")[:2]) for name in found if name.count("/") == 2})
+        entries = [_scan_take(parts, segment, camera) for segment, camera in takes]
+        return Catalogue.of(entries, skipped=parts.images.skipped + parts.meshes.skipped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What the captures of an entity share."""
+
+    person: str
+    krt: Path
+    cameras: dict[str, CaptureCamera]
+    listed: set[tuple[str, str]] | None
+    """(segment, frame) of the frames that count; None = all frames."""
+    images: Listing
+    meshes: Listing
+    template: Path
+
+
+def _read_parts(root: Path) -> _Parts:
     cameras = read_krt(root / "KRT")
     listed = _read_frame_list(root / "frame_list.txt")
     images, meshes = list_files(root / "images"), list_files(root / "tracked_mesh")
-    subject = f"multiface/{_entity(root)}"
-    template = _template(root, meshes)
-    takes = sorted(
-        {tuple(name.split("/")[:2]) for name in (*images.files, *images.refused) if name.count("/") == 2}
+    return _Parts(
+        person=_person(root),
+        krt=root / "KRT",
+        cameras=cameras,
+        listed=listed,
+        images=images,
+        meshes=meshes,
+        template=_template(root, meshes),
     )
-    entries: list[CaptureSource | RejectedSource] = []
-    for segment, camera in takes:
-        name = f"{_entity(root)}/{segment}/{camera}"
-        if camera not in cameras:
-            raise ValueError(f"{root / 'KRT'} lacks the camera {camera!r}, of which there are images")
-        found = _frames(segment, camera, images, meshes, listed)
-        if isinstance(found, Refusal):
-            entries.append(refuse_capture(SUBSET, name, subject, found.reason, found.detail))
-            continue
-        entries.append(
-            CaptureSource(
-                clip_id=make_clip_id(SUBSET, name),
-                source_name=name,
-                subject_id=subject,
-                subset=SUBSET,
-                camera=cameras[camera],
-                length_unit_m=UNIT_M,
-                frames=found[0],
-                template=template,
-                note=found[1],
-            )
-        )
-    return Catalogue(
-        sources=tuple(entry for entry in entries if isinstance(entry, CaptureSource)),
-        rejected=tuple(entry for entry in entries if isinstance(entry, RejectedSource)),
-        skipped=images.skipped + meshes.skipped,
+
+
+def _scan_take(parts: _Parts, segment: str, camera: str) -> CaptureSource | RejectedSource:
+    name = f"{parts.person}/{segment}/{camera}"
+    subject = f"multiface/{parts.person}"
+    if camera not in parts.cameras:
+        raise ValueError(f"{parts.krt} lacks the camera {camera!r}, of which there are images")
+    found = _frames(parts, segment, camera)
+    if isinstance(found, Refusal):
+        return refuse_capture(name, found, subset=SUBSET, subject_id=subject)
+    return CaptureSource(
+        clip_id=make_clip_id(SUBSET, name),
+        source_name=name,
+        subject_id=subject,
+        subset=SUBSET,
+        camera=parts.cameras[camera],
+        length_unit_m=UNIT_M,
+        frames=found.frames,
+        template=parts.template,
+        note=found.note,
     )
 
 
 def read_krt(path: Path) -> dict[str, CaptureCamera]:
-    """The cameras of a KRT file by name.
+    """The cameras of a KRT file, by name.
 
     Raises:
-        ValueError: it is missing, or a block does not parse; names the line.
+        ValueError: the file is missing, or a block does not parse; the message names the line.
     """
     cameras: dict[str, CaptureCamera] = {}
     lines = [(number, line.strip()) for number, line in enumerate(_text(path).splitlines(), start=1)]
     filled = [(number, line) for number, line in lines if line]
     if not filled or len(filled) % KRT_LINES:
         raise ValueError(
-            f"{path}: {len(filled)} lines are no whole number of cameras of {KRT_LINES} lines each"
+            f"{path}: {len(filled)} lines are not a whole number of cameras of {KRT_LINES} lines each"
         )
     for start in range(0, len(filled), KRT_LINES):
         block = filled[start : start + KRT_LINES]
@@ -84,7 +119,11 @@ def read_krt(path: Path) -> dict[str, CaptureCamera]:
         try:
             rows = [[float(word) for word in line.split()] for _, line in block[1:]]
             camera = convert_camera(
-                rows[0:3], distortion=rows[3], world_to_camera=rows[4:7], size=None, unit_m=UNIT_M
+                rows[K_ROWS],
+                distortion=rows[DISTORTION_ROW],
+                world_to_camera=rows[POSE_ROWS],
+                size=None,
+                unit_m=UNIT_M,
             )
         except ValueError as error:
             raise ValueError(f"{path}:{number}: camera {name!r}: {error}") from error
@@ -95,7 +134,7 @@ def read_krt(path: Path) -> dict[str, CaptureCamera]:
 
 
 def _read_frame_list(path: Path) -> set[tuple[str, str]] | None:
-    """(segment, frame) of every listed frame; None where there is no list and all frames count."""
+    """(segment, frame) of every listed frame; None if there is no list, so that all frames count."""
     if not path.exists():
         return None
     listed = set()
@@ -104,7 +143,7 @@ def _read_frame_list(path: Path) -> set[tuple[str, str]] | None:
         if len(words) == 2:
             listed.add((words[0], words[1]))
         elif words:
-            raise ValueError(f"{path}:{number}: {line!r} is no line <segment> <frame>")
+            raise ValueError(f"{path}:{number}: {line!r} is not a line <segment> <frame>")
     return listed
 
 
@@ -117,27 +156,26 @@ def _text(path: Path) -> str:
         raise ValueError(f"{path}: not UTF-8 text at byte {error.start}") from error
 
 
-def _entity(root: Path) -> str:
-    """The person: "m--20180227--0000--6795937--GHS" -> "6795937"."""
+def _person(root: Path) -> str:
+    """Number of the person: "m--20180227--0000--6795937--GHS" -> "6795937"."""
     name = root.resolve().name
     parts = name.split("--")
     return parts[3] if len(parts) == 5 else name
 
 
 def _template(root: Path, meshes: Listing) -> Path:
-    """The first .obj: all meshes share its triangles, and the .bin files have none."""
+    """The first .obj by name. All meshes share its triangles, and the .bin files have none."""
     objects = [path for name, path in sorted(meshes.files.items()) if name.endswith(".obj")]
     if not objects:
         raise ValueError(
-            f"{root / 'tracked_mesh'} holds no .obj, which has the triangles; fetch at least one"
+            f"{root / 'tracked_mesh'} holds no .obj, from which the triangles are read; add at least one"
         )
     return objects[0]
 
 
-def _frames(
-    segment: str, camera: str, images: Listing, meshes: Listing, listed: set[tuple[str, str]] | None
-) -> tuple[tuple[CaptureFrame, ...], str] | Refusal:
-    """(frames, what was left out), or why there is none."""
+def _frames(parts: _Parts, segment: str, camera: str) -> CaptureFrames | Refusal:
+    """The frames that are listed and have a mesh and a transform, or why there is none."""
+    images, meshes = parts.images, parts.meshes
     prefix = f"{segment}/{camera}/"
     for name, refusal in images.refused.items():
         if name.startswith(prefix):
@@ -147,7 +185,8 @@ def _frames(
         for name in images.files
         if name.startswith(prefix) and name.endswith(".png")
     )
-    wanted = [name for name in names if listed is None or (segment, name) in listed]
+    # an entity without frame_list.txt is taken whole
+    wanted = [name for name in names if parts.listed is None or (segment, name) in parts.listed]
     frames, without_mesh = [], []
     for name in wanted:
         mesh = meshes.files.get(f"{segment}/{name}.bin") or meshes.files.get(f"{segment}/{name}.obj")
@@ -160,4 +199,4 @@ def _frames(
     if not frames:
         detail = f"none of its {len(names)} images is listed and has a mesh and a transform: missing"
         return Refusal(Reason.UNREADABLE, detail)
-    return tuple(frames), left_out_note(without_mesh)
+    return CaptureFrames(tuple(frames), left_out_note(without_mesh))

@@ -1,12 +1,12 @@
-"""What a scan finds: clips to cut from videos, studio captures, and what is refused at sight."""
+"""What a scan finds: clips to cut from videos, studio captures, and sources that are refused at once."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from tasks.reasons import Reason
 from tasks.stage import Json
@@ -15,13 +15,16 @@ from tasks.store.canonical import canonical_json
 ID_DIGITS = 16
 """Hex digits of a clip id."""
 
+ClipKind = Literal["wild", "studio"]
+"""Talking-head clips, or studio captures: the two chains of tasks/dag.py."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredCrop:
-    """A data set's own crop, in px of a frame that is ref_height high.
+    """A crop stated by a data set, in px of a frame whose height is ref_height.
 
-    The crop stage scales it by actual height / ref_height, and takes its own face crop where the result
-    leaves the frame or misses the face.
+    The crop stage scales it by actual height / ref_height. Where the result leaves the frame or misses the
+    face, the stage computes its own face crop instead.
     """
 
     x: int
@@ -37,26 +40,27 @@ class ClipSource:
 
     clip_id: str
     source_name: str
-    """Path below its source folder, '/'-separated."""
+    """Path below the source folder, '/'-separated."""
     path: Path
     """The video file, or the folder that holds `images`."""
     video_id: str
-    """The source video that it comes from: its clips share one focal length."""
+    """The video that the clip comes from; clips of one video share one focal length."""
     subject_id: str
+    """The person; the split into train, validation and test goes by it."""
     subset: str
-    """Which list or folder it is from: "clips", "hdtf/RD", "vfhq" ..."""
+    """The list or folder that names the clip: "clips", "hdtf/RD", "vfhq" ..."""
     start_s: float | None = None
     """Start of the interval in the file, seconds; None = the first frame."""
     end_s: float | None = None
-    """End of the interval; None = the last frame."""
+    """End of the interval in the file, seconds; None = the last frame."""
     declared_crop: DeclaredCrop | None = None
-    """The crop that the list states; None = our own face crop."""
+    """The crop that the list states; None = the crop stage computes a face crop."""
     note: str = ""
-    """What is odd about the list's entry, in words; "" = nothing."""
+    """What is unusual about the list's entry; "" = nothing."""
     images: tuple[Path, ...] = ()
-    """The frames in order, where the source is a folder of pictures."""
+    """The frames in order, if the source is a folder of pictures."""
     images_fps: float | None = None
-    """Frame rate of `images`."""
+    """Frame rate of `images`, frames a second."""
 
     kind: Literal["wild"] = field(default="wild", init=False)
 
@@ -74,7 +78,7 @@ class ClipSource:
 
     @property
     def values(self) -> dict[str, Json]:
-        """What the stages may read; names that say nothing are left out."""
+        """What the stages may read; values that are None are left out."""
         crop = None if self.declared_crop is None else asdict(self.declared_crop)
         given = {
             "source_start_s": self.start_s,
@@ -96,7 +100,7 @@ class CaptureCamera:
     world_to_camera: tuple[float, ...]
     """4x4 row-major, x_camera = w2c x_world, m."""
     size: tuple[int, int] | None
-    """(width, height) of the images, px; None = not stated, the first image tells."""
+    """(width, height) of the images, px; None = not stated, the size of the first image counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,7 @@ class CaptureFrame:
     """One picture of a capture with its registered mesh."""
 
     name: str
+    """Name of the frame: its image file without the suffix, or FaceScape's view."""
     image: Path
     mesh: Path
     pose: Path | None = None
@@ -112,7 +117,7 @@ class CaptureFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureSource:
-    """One studio capture: a subject's take as one camera saw it."""
+    """One studio capture: one take of a subject, as one camera saw it."""
 
     clip_id: str
     source_name: str
@@ -122,21 +127,21 @@ class CaptureSource:
     """"generic", "multiface" or "facescape"."""
     camera: CaptureCamera
     length_unit_m: float
-    """Metres per unit of the meshes and of the poses' translations."""
+    """Metres per unit of the meshes and of the translations of the poses."""
     frames: tuple[CaptureFrame, ...]
-    """In order of their names; at least one."""
+    """At least one frame, in order of names."""
     template: Path | None = None
-    """File with the triangles, where the meshes' own files have none (.npz or .obj)."""
+    """File with the triangles (.npz or .obj), for meshes whose own files have none."""
     face_vertices: Path | None = None
     """.npy of the vertex ids of facial skin; None = every triangle counts."""
     note: str = ""
-    """Frames left out, in words; "" = none."""
+    """Frames that were left out, and why; "" = none."""
 
     kind: Literal["studio"] = field(default="studio", init=False)
 
     @property
     def video_id(self) -> str:
-        """A capture is its own video: its focal length is calibrated."""
+        """The capture itself: its focal length is calibrated, so none is estimated over several clips."""
         return self.clip_id
 
     @property
@@ -156,7 +161,7 @@ class CaptureSource:
 
     @property
     def interval(self) -> tuple[float | None, float | None]:
-        """A capture is taken whole."""
+        """(None, None): a capture is taken whole."""
         return None, None
 
     @property
@@ -179,7 +184,7 @@ class RejectedSource:
     """A source that is refused before any stage runs."""
 
     clip_id: str
-    kind: Literal["wild", "studio"]
+    kind: ClipKind
     source_name: str
     subject_id: str
     subset: str
@@ -188,40 +193,69 @@ class RejectedSource:
     start_s: float | None = None
     end_s: float | None = None
 
+    @classmethod
+    def of(cls, source: Source, reason: Reason, detail: str) -> Self:
+        """The refusal of a source that a scan found."""
+        start_s, end_s = source.interval
+        return cls(
+            clip_id=source.clip_id,
+            kind=source.kind,
+            source_name=source.source_name,
+            subject_id=source.subject_id,
+            subset=source.subset,
+            reason=reason,
+            detail=detail,
+            start_s=start_s,
+            end_s=end_s,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Every source of a build, each exactly once, sorted by (subset, source name, start)."""
+    """What one or several data sets hold: every source exactly once."""
 
     sources: tuple[Source, ...]
     rejected: tuple[RejectedSource, ...]
     skipped: Mapping[str, int]
-    """Files that are no sources: {"hidden": 2, "side-car": 7, "truth": 1}."""
+    """How many files are no sources, by kind: {"hidden": 2, "side-car": 7, "truth": 1}."""
+
+    @classmethod
+    def of(cls, entries: Iterable[Source | RejectedSource], *, skipped: Mapping[str, int]) -> Self:
+        """A catalogue of sources and refusals in the order of a scan."""
+        entries = tuple(entries)
+        return cls(
+            sources=tuple(entry for entry in entries if not isinstance(entry, RejectedSource)),
+            rejected=tuple(entry for entry in entries if isinstance(entry, RejectedSource)),
+            skipped=skipped,
+        )
 
 
 def make_clip_id(
     subset: str, source_name: str, start_s: float | None = None, end_s: float | None = None
 ) -> str:
-    """The stable id of a source: which folder or list, which name, which interval; no absolute paths."""
+    """The stable id of a source, from its subset, name and interval.
+
+    No absolute path enters it: the id stays the same wherever the folder lies.
+    """
     named = canonical_json([subset, source_name, start_s, end_s])
     return hashlib.sha256(named).hexdigest()[:ID_DIGITS]
 
 
 def merge_catalogues(parts: Sequence[Catalogue]) -> Catalogue:
-    """One catalogue out of several.
+    """One catalogue of several, sorted by subset, source name and start.
 
     Raises:
-        ValueError: two of them hold a source of the same name.
+        ValueError: two catalogues hold a source of the same name.
     """
     entries = [entry for part in parts for entry in (*part.sources, *part.rejected)]
-    seen: set[str] = set()
+    known: set[str] = set()
     for entry in entries:
-        if entry.clip_id in seen:
+        if entry.clip_id in known:
             raise ValueError(
-                f"two sources of {entry.subset!r} are called {entry.source_name!r}: names must differ over "
-                "all folders of a setting; rename one, or give the folders' common parent folder"
+                f"two sources of {entry.subset!r} are called {entry.source_name!r}: names must differ across "
+                "all folders of a setting; rename one, or give the common parent folder instead"
             )
-        seen.add(entry.clip_id)
+        known.add(entry.clip_id)
     skipped: dict[str, int] = {}
     for part in parts:
         for kind, count in part.skipped.items():

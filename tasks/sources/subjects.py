@@ -1,7 +1,8 @@
-"""Who is in a clip: known from the source's list, or guessed by a rule that has a name.
+"""Which person a clip shows: read from a list, or guessed by a named rule.
 
-The split is by subject, so a rule that divides one person in two leaks that person from train to test,
-and one that joins two people only wastes a little data: where in doubt, join.
+The split into train, validation and test is by subject. A rule that takes one person for two leaks that
+person from train to test; a rule that takes two people for one only makes the split coarser. If in doubt,
+choose the rule that joins.
 """
 
 from __future__ import annotations
@@ -18,21 +19,22 @@ SubjectRule = Literal["parent-folder", "file-stem", "hdtf-name", "csv"]
 
 
 class SubjectSettings(Settings):
-    """How the clips of a folder are grouped by person."""
+    """Rule that groups the clips of a folder by person."""
 
     rule: SubjectRule = "parent-folder"
-    """parent-folder: clips in the same sub-folder show the same person, clips at the top one each;
-    file-stem: every clip is a person of its own; hdtf-name: the stem without a clip number (_0) and
-    trailing digits; csv: read from `table`."""
+    """How the person of a clip is found. parent-folder: clips in the same sub-folder show the same person,
+    and a clip at the top is named after its file. file-stem: the person is the file's stem. hdtf-name: the
+    person is the file's stem without a clip number (_0) and trailing digits. csv: read from `table`."""
     table: Path | None = None
-    """For the rule csv: a file with the header source_name,subject_id and one line a clip."""
+    """For the rule csv: a CSV file with the header source_name,subject_id and one line for each clip."""
 
 
 def read_subjects(settings: SubjectSettings) -> Mapping[str, str]:
-    """Source name -> subject of the csv rule's table; empty for the other rules.
+    """Source name -> subject, from the table of the rule csv; empty for the other rules.
 
     Raises:
-        ValueError: the table is missing, or a line is not `source_name,subject_id`; names the line.
+        ValueError: the table is missing, or a line is not `source_name,subject_id`; the message names the
+            line.
     """
     if settings.rule != "csv":
         return {}
@@ -54,7 +56,7 @@ def read_subjects(settings: SubjectSettings) -> Mapping[str, str]:
 
 
 def subject_of(source_name: str, *, rule: SubjectRule, table: Mapping[str, str]) -> str:
-    """The subject of a clip by its path below the source folder.
+    """The subject of a clip, from its path below the source folder.
 
     Raises:
         ValueError: the rule is csv and the table lacks the clip.

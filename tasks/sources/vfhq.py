@@ -1,4 +1,7 @@
-"""VFHQ: one meta file a clip; the clip as a folder of pictures, a cut video, or inside the source video."""
+"""VFHQ: one meta file for each clip, which is a folder of pictures, a cut video or part of a whole video.
+
+The format is described in docs/formats/vfhq.md.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from model.settings import Settings
 from tasks.reasons import Reason
 from tasks.sources.listed_files import MISSING, ListedFiles
-from tasks.sources.source import Catalogue, ClipSource, RejectedSource, make_clip_id
+from tasks.sources.source import Catalogue, ClipKind, ClipSource, RejectedSource, make_clip_id
 from tasks.sources.vfhq_meta import VfhqMeta, read_vfhq_meta
 from tasks.sources.walk_files import Listing, Refusal, list_files
 
@@ -20,30 +24,34 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 class VfhqSettings(Settings):
-    """Where VFHQ is."""
+    """Folders of the VFHQ data set."""
+
+    label: ClassVar[str] = "VFHQ"
+    kind: ClassVar[ClipKind] = "wild"
 
     meta: Path
-    """Folder of the meta files, Clip+<id>+P<p>+C<c>+F<start>-<end>.txt."""
+    """Folder of the VFHQ meta files, Clip+<id>+P<p>+C<c>+F<start>-<end>.txt."""
     clips: Path
-    """Folder, scanned recursively, that holds for each clip a folder of pictures of its name, a video of
-    its name (cut already), or the video <id> that it comes from."""
+    """Folder of the VFHQ clips, scanned recursively. A clip is a folder of pictures or a cut video with
+    the name of its meta file, or an interval of the whole video <id>."""
 
+    @property
+    def folder(self) -> Path:
+        """Folder of the clips."""
+        return self.clips
 
-def scan_vfhq(settings: VfhqSettings) -> Catalogue:
-    """Every clip that has a meta file: a source where its pictures or video are there, else a rejected one.
+    def scan(self) -> Catalogue:
+        """Every clip that has a meta file: a source if its pictures or video are there, else a rejected one.
 
-    Raises:
-        ValueError: a meta file does not parse; a folder is missing.
-    """
-    listing = list_files(settings.clips, side_cars=SIDE_CARS, is_leaf=lambda name: name.startswith("Clip+"))
-    folders = {PurePosixPath(name).name: name for name in sorted(listing.folders, reverse=True)}
-    files = ListedFiles(listing)
-    found = [_locate(meta, listing, folders, files) for meta in read_vfhq_meta(settings.meta)]
-    return Catalogue(
-        sources=tuple(entry for entry in found if isinstance(entry, ClipSource)),
-        rejected=tuple(entry for entry in found if isinstance(entry, RejectedSource)),
-        skipped={**listing.skipped, "unlisted": files.unlisted},
-    )
+        Raises:
+            ValueError: a meta file does not parse; a folder is missing.
+        """
+        listing = list_files(self.clips, side_cars=SIDE_CARS, is_leaf=lambda name: name.startswith("Clip+"))
+        # reversed, so that of two folders of the same name the first by path is kept
+        folders = {PurePosixPath(name).name: name for name in sorted(listing.folders, reverse=True)}
+        files = ListedFiles(listing)
+        entries = [_locate(meta, listing, folders, files) for meta in read_vfhq_meta(self.meta)]
+        return Catalogue.of(entries, skipped={**listing.skipped, "unlisted": files.unlisted})
 
 
 def _locate(
@@ -60,6 +68,7 @@ def _locate(
     if PurePosixPath(file.name).stem == meta.name:
         return clip
     crop, note = meta.declared_crop()
+    # the clip is frames start + 1 .. end - 1: from the first one's time to the end of the last one's
     return replace(
         clip,
         video_id=make_clip_id(SUBSET, meta.video),

@@ -1,4 +1,4 @@
-"""VFHQ's meta files: `Clip+<video>+P<person>+C<clip>+F<start>-<end>.txt`, one a clip."""
+"""Meta files of VFHQ: one `Clip+<video>+P<person>+C<clip>+F<start>-<end>.txt` for each clip."""
 
 from __future__ import annotations
 
@@ -15,38 +15,41 @@ _NEEDED = ("H", "W", "FPS", "CROP")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VfhqMeta:
-    """One meta file."""
+    """Content of one meta file.
+
+    The clip is frames start + 1 .. end - 1 of the video, counted from 0 in decoding order.
+    """
 
     name: str
-    """The file's stem, the clip's name."""
+    """Stem of the meta file and name of the clip."""
     video: str
     """Id of the video, which may start with '-' and hold '_'."""
     person: int
     """Number of the person in the video."""
     start: int
     end: int
-    """The clip is frames start + 1 .. end - 1 of the video, counted from 0 in decoding order."""
     height: int
     width: int
     """Size of the video that the crop was measured on, px."""
     fps: float
+    """Frame rate of that video, frames a second."""
     crop: tuple[int, int, int, int]
-    """x0, y0, x1, y1; x1 and y1 are outside the crop."""
+    """x0, y0, x1, y1, px; x1 and y1 are outside the crop."""
     other_lines: tuple[str, ...]
-    """Lines of other fields, as they are."""
+    """Lines of other fields, unchanged."""
 
     @property
     def frames(self) -> int:
-        """Frames of the clip."""
+        """Number of frames of the clip."""
         return self.end - self.start - 1
 
     @property
     def subject_id(self) -> str:
-        """The person: known within a video only."""
+        """The person, who is known within one video only."""
         return f"vfhq/{self.video}/P{self.person}"
 
     def declared_crop(self) -> tuple[DeclaredCrop | None, str]:
-        """The crop, and what is wrong with it if it cannot be used."""
+        """(crop, "") or (None, why the crop cannot be used)."""
         x0, y0, x1, y1 = self.crop
         if not (0 <= x0 < x1 <= self.width and 0 <= y0 < y1 <= self.height):
             return None, f"VFHQ's crop {self.crop} leaves its {self.width}x{self.height} frame"
@@ -54,10 +57,11 @@ class VfhqMeta:
 
 
 def read_vfhq_meta(folder: Path) -> list[VfhqMeta]:
-    """Every meta file of a folder, by name.
+    """Every meta file of a folder, in order of names.
 
     Raises:
-        ValueError: the folder is missing or holds none, or one does not parse; names file and line.
+        ValueError: the folder is missing or holds no meta file, or one does not parse; the message names
+            file and line.
     """
     paths = sorted(folder.glob("Clip+*.txt"))
     if not paths:
@@ -66,10 +70,10 @@ def read_vfhq_meta(folder: Path) -> list[VfhqMeta]:
 
 
 def parse_vfhq_meta(path: Path) -> VfhqMeta:
-    """One meta file.
+    """Read one meta file.
 
     Raises:
-        ValueError: its name or a line does not parse, or a needed line is missing.
+        ValueError: the file's name or a line does not parse, or a needed line is missing.
     """
     video, person, start, end = _parse_name(path)
     fields, other = _read_fields(path)
@@ -96,12 +100,12 @@ def _parse_name(path: Path) -> tuple[str, int, int, int]:
         raise ValueError(f"{path}: need a name like Clip+<video>+P<p>+C<c>+F<start>-<end>.txt")
     start, end = (int(number) for number in parts[4][1:].split("-"))
     if end - start < 2:
-        raise ValueError(f"{path}: frames {start + 1} to {end - 1} are none")
+        raise ValueError(f"{path}: F{start}-{end} holds no frame; need an end of {start + 2} or more")
     return parts[1], int(parts[2][1:]), start, end
 
 
 def _read_fields(path: Path) -> tuple[dict[str, tuple[int, list[str]]], tuple[str, ...]]:
-    """Needed field -> (line number, words after the field's name); and all other lines."""
+    """({needed field: (line number, words after its name)}, all other lines)."""
     fields: dict[str, tuple[int, list[str]]] = {}
     other: list[str] = []
     try:
@@ -122,7 +126,7 @@ def _read_fields(path: Path) -> tuple[dict[str, tuple[int, list[str]]], tuple[st
 def _whole(field: tuple[int, list[str]], path: Path) -> int:
     number, words = field
     if not words or not re.fullmatch(r"[1-9]\d{0,5}", words[-1], re.ASCII):
-        raise ValueError(f"{path}:{number}: {' '.join(words)!r} is no size in pixels")
+        raise ValueError(f"{path}:{number}: {' '.join(words)!r} is not a size in pixels")
     return int(words[-1])
 
 
@@ -131,7 +135,7 @@ def _rate(field: tuple[int, list[str]], path: Path) -> float:
     try:
         fps = float(words[-1])
     except (IndexError, ValueError) as error:
-        raise ValueError(f"{path}:{number}: {' '.join(words)!r} is no frame rate") from error
+        raise ValueError(f"{path}:{number}: {' '.join(words)!r} is not a frame rate") from error
     if not (math.isfinite(fps) and 1 <= fps <= 1000):
         raise ValueError(f"{path}:{number}: {fps} frames a second, need 1 .. 1000")
     return fps
@@ -141,6 +145,6 @@ def _box(field: tuple[int, list[str]], path: Path) -> tuple[int, int, int, int]:
     number, words = field
     numbers = words[-4:]
     if len(numbers) != 4 or not all(re.fullmatch(r"-?\d{1,6}", word, re.ASCII) for word in numbers):
-        raise ValueError(f"{path}:{number}: {' '.join(words)!r} is no box x0 y0 x1 y1")
+        raise ValueError(f"{path}:{number}: {' '.join(words)!r} is not a box x0 y0 x1 y1")
     x0, y0, x1, y1 = (int(word) for word in numbers)
     return x0, y0, x1, y1

@@ -1,4 +1,7 @@
-"""The files below a folder: every name is data, nothing is opened, and no link leads out."""
+"""The files below a folder, listed without opening any of them.
+
+Names are data and are never interpreted. A link counts only if it leads to a file inside the folder.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from tasks.reasons import Reason
 from tasks.sources.digest import file_kind
 
 TRUTH_FOLDER = "truth"
-"""Folders of this name hold ground truth beside the clips, not clips."""
+"""Name of folders that hold ground truth and no clips."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that is no source although it stands where sources stand."""
+    """Why a file that lies among the sources cannot be one."""
 
     reason: Reason
     detail: str
@@ -26,46 +29,47 @@ class Refusal:
 
 @dataclass(slots=True)
 class Listing:
-    """What stands below a folder."""
+    """Everything that lies below a folder."""
 
     files: dict[str, Path] = field(default_factory=dict)
-    """Name below the folder ('/'-separated) -> regular file (a link's target), in order of name."""
+    """Path below the folder ('/'-separated) -> regular file (for a link, its target), in order of names."""
     refused: dict[str, Refusal] = field(default_factory=dict)
-    """Name -> why it is not a source."""
+    """Path below the folder -> why the file is not a source."""
     folders: dict[str, Path] = field(default_factory=dict)
-    """Name -> folder that is taken as one thing and was not looked into."""
+    """Path below the folder -> folder that counts as one source; its files were not listed."""
     skipped: Counter[str] = field(default_factory=Counter)
-    """Kind -> how many files and folders were left alone: hidden, truth, side-car."""
+    """Kind (hidden, truth, side-car) -> how many files and folders were skipped."""
 
 
 def list_files(
     root: Path, *, side_cars: Collection[str] = (), is_leaf: Callable[[str], bool] = lambda _name: False
 ) -> Listing:
-    """Everything below a folder, recursively, in order of names.
+    """List everything below a folder, recursively, in order of names.
 
-    Hidden names, `truth` folders and files with a side-car's suffix are skipped and counted. A link
-    counts as its target when that is a regular file below the folder; links to elsewhere and links to
-    folders are refused, as are FIFOs, sockets and devices, which are never opened.
+    Hidden names, folders called `truth` and side-cars are skipped and counted. A link to a regular file
+    below the folder counts as that file. Links that leave the folder, links to folders, FIFOs, sockets and
+    devices are refused, and none of them is opened.
 
     Args:
         root: the folder.
-        side_cars: suffixes, in lower case with the dot, of files that only accompany sources.
-        is_leaf: tells from its name that a folder is to be listed in `folders` and not looked into.
+        side_cars: suffixes (lower case, with the dot) of files that only accompany sources.
+        is_leaf: True for the name of a folder that counts as one source, such as a folder of pictures.
 
     Raises:
-        ValueError: the folder is missing or no folder.
+        ValueError: `root` is not an existing folder.
     """
     if not root.is_dir():
         raise ValueError(f"{str(root)!r} is not a folder; give the folder that holds the sources")
     resolved = root.resolve()
     listing = Listing()
+    # By bytes: the order depends neither on the file system nor on how a name decodes.
     for entry, name in sorted(_walk(resolved, "", listing, is_leaf), key=lambda found: os.fsencode(found[1])):
         _sort_in(listing, entry, name=name, root=resolved, side_cars=side_cars)
     return listing
 
 
 def printable_name(name: str) -> str:
-    """A file name as text that any encoder takes: bytes that are not UTF-8 are written as hex escapes."""
+    """A file name that can be encoded as UTF-8: bytes that are not UTF-8 become hex escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -114,7 +118,7 @@ def _sort_in_link(listing: Listing, link: Path, *, name: str, root: Path) -> Non
         target = link.resolve()
         inside = target.is_relative_to(root)
         mode = target.lstat().st_mode if inside else 0
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that form a circle
         listing.refused[name] = Refusal(Reason.UNREADABLE, f"a broken link: {error.__class__.__name__}")
         return
     if not inside:

@@ -22,9 +22,7 @@ def run(stage_input: StageInput, settings: BuiltinSettings) -> StageOutput:
 STAGE = Stage(
     name="builtin_face_model",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=BuiltinSettings,
     tools=("mediapipe", "numba", "numpy", "opencv-contrib-python", "scipy"),
-    inputs=(),
-    outputs=("face_model",),
 )

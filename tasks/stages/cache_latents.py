@@ -15,7 +15,7 @@ from model.networks.autoencoder import encode
 from model.samples.depth_code import as_picture
 from model.samples.pictures import Pictures
 from model.settings import Settings
-from tasks.media.published_clip import INPUTS, READS, clip_pictures, load_pictures
+from tasks.media.published_clip import clip_pictures, load_pictures
 from tasks.stage import Stage, StageInput, StageOutput
 from tasks.weights.vae import VAE_FILES, open_vae
 
@@ -68,11 +68,7 @@ def _latents(vae: AutoencoderKL, pictures: Pictures, device: str) -> dict[str, t
 STAGE = Stage(
     name="latents",
     version=2,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=LatentSettings,
     tools=("ffmpeg", "torch", "diffusers", "numpy", "safetensors"),
-    inputs=tuple(VAE_FILES),
-    optional_inputs=(*INPUTS, "pictures"),
-    outputs=("latents",),
-    reads=READS,
 )

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from model.samples.pictures import Pictures
 from model.settings import Settings
-from tasks.media.published_clip import INPUTS, READS, clip_pictures
+from tasks.media.published_clip import clip_pictures
 from tasks.stage import Stage, StageInput, StageOutput
 
 FRAMES_AT_ONCE = 16
@@ -45,10 +45,7 @@ def _stored(pictures: Pictures, frames: slice) -> dict[str, torch.Tensor]:
 STAGE = Stage(
     name="pictures",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=PictureSettings,
     tools=("ffmpeg", "torch", "numpy", "safetensors"),
-    inputs=INPUTS,
-    outputs=("pictures",),
-    reads=READS,
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from model.settings import Settings
-from rendering.camera import Array
+from rendering.arrays import Array
 from rendering.crop_square import Square, cut_square, square_around, square_within, union_box
 from tasks.faces.boxes import landmark_box
 from tasks.media.video_files import read_frames, write_video
@@ -153,10 +153,7 @@ def cropped_landmarks(landmarks: NDArray[np.float32], transform: NDArray[np.floa
 STAGE = Stage(
     name="crop",
     version=2,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=CropSettings,
     tools=("ffmpeg", "opencv-contrib-python", "numpy"),
-    inputs=("video", "landmarks"),
-    outputs=("crop", "crop_landmarks"),
-    reads=("first_frame", "frames", "declared_crop"),
 )

@@ -23,10 +23,7 @@ def run(stage_input: StageInput, settings: SoundSettings) -> StageOutput:
 STAGE = Stage(
     name="sound",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=SoundSettings,
     tools=("numpy",),
-    inputs=("audio",),
-    outputs=("clip_audio",),
-    reads=("first_frame", "frames"),
 )

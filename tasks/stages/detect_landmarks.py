@@ -19,7 +19,7 @@ from tasks.faces.clip_parts import (
     short_gaps,
     shot_starts,
 )
-from tasks.faces.follow_face import FaceSearch, WatchSettings, watch_face
+from tasks.faces.follow_face import FaceSearch, FollowSettings, follow_face
 from tasks.media.video_files import read_frames
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Json, Stage, StageInput, StageOutput
@@ -32,7 +32,7 @@ _RIGHT_CHEEK, _LEFT_CHEEK = 234, 454
 class LandmarkSettings(Settings):
     """Which faces are usable, and which frames of a clip."""
 
-    watch: WatchSettings = WatchSettings()
+    watch: FollowSettings = FollowSettings()
     """How faces are searched."""
     cuts: CutSettings = CutSettings()
     """What a cut is."""
@@ -73,7 +73,7 @@ def run(stage_input: StageInput, settings: LandmarkSettings) -> StageOutput:
     with FaceLandmarker(
         stage_input.blobs.get("face_landmarker"), confidence=settings.watch.confidence
     ) as landmarker:
-        watch = watch_face(
+        watch = follow_face(
             read_frames(stage_input.blobs["video"], pixel_format="rgb24"),
             landmarker,
             settings=settings.watch,
@@ -226,11 +226,7 @@ def _rounded(value: float | np.floating[Any]) -> float:
 STAGE = Stage(
     name="landmarks",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=LandmarkSettings,
     tools=("ffmpeg", "mediapipe", "opencv-contrib-python", "numpy"),
-    inputs=("video",),
-    outputs=("landmarks",),
-    optional_inputs=("face_landmarker",),
-    reads=("source_width", "source_height"),
 )

@@ -53,11 +53,7 @@ def _face_model(path: Path) -> FaceModel:
 STAGE = Stage(
     name="focal",
     version=2,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=FocalSettings,
     tools=("numba", "numpy", "scipy"),
-    inputs=("landmarks", "face_model"),
-    outputs=(),
-    reads=("first_frame", "frames", "frame_width", "frame_height", "source_width", "source_height"),
-    per_video=True,
 )

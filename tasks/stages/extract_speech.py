@@ -59,11 +59,7 @@ def _untrained(size: UntrainedSize) -> Wav2Vec2Model:
 STAGE = Stage(
     name="speech",
     version=2,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=SpeechSettings,
     tools=("torch", "transformers", "numpy"),
-    inputs=("audio",),
-    outputs=("speech",),
-    optional_inputs=("speech_config", "speech_weights"),
-    reads=("first_frame", "frames"),
 )

@@ -151,10 +151,7 @@ def _rounded(value: Any) -> float:
 STAGE = Stage(
     name="fit",
     version=2,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=FitSettings,
     tools=("ffmpeg", "numba", "numpy", "opencv-contrib-python", "scipy"),
-    inputs=("crop", "crop_landmarks", "face_model"),
-    outputs=("fit", "crop", "crop_landmarks"),
-    reads=("focal_ratio", "frame_width", "frame_height", "crop_transform", "crop_side_px", "first_frame"),
 )

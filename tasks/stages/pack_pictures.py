@@ -108,10 +108,7 @@ def _planned(
 STAGE = Stage(
     name="pack",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=PackSettings,
     tools=("ffmpeg", "opencv-contrib-python", "pillow", "numpy"),
-    inputs=("image/*",),
-    outputs=("video",),
-    reads=("images_fps",),
 )

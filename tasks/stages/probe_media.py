@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from tasks.media.check_media import (
     ProbeSettings,
     check_decoded,
@@ -37,7 +35,7 @@ SEEK_FROM_S = 10.0
 """Intervals that start later than this are sought where the container has an index."""
 
 
-def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
+def run(stage_input: StageInput, settings: ProbeSettings) -> StageOutput:
     """Check one source and plan its 25 fps frames.
 
     Reads `source`; `source_start_s` and `source_end_s` choose an interval, counted from the first frame
@@ -46,7 +44,6 @@ def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
     Raises:
         Rejected: why the source cannot be used.
     """
-    assert isinstance(settings, ProbeSettings)
     path = stage_input.blobs["source"]
     facts, packets = _inspect(path, settings=settings)
     window = _window(stage_input.values, facts, packets, settings=settings)
@@ -93,9 +90,6 @@ STAGE = Stage(
     run=run,
     settings_type=ProbeSettings,
     tools=("ffmpeg",),
-    inputs=("source",),
-    outputs=("plan",),
-    reads=("source_start_s", "source_end_s"),
 )
 
 

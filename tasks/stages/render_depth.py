@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.arrays import Float32
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
-from rendering.rasterizers.rasterize import Backend, empty_raster
+from rendering.rasterizers.raster import empty_raster
 from rendering.skin.depth_map import DepthScale, surface_range
 from rendering.skin.settings import SkinSettings
 from rendering.skin.surface import SkinMesh, SkinPicture, skin_mesh, skin_picture
@@ -26,8 +27,6 @@ from tasks.media.video_files import write_video
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Stage, StageInput, StageOutput
 from tasks.stages.depth_settings import DepthSettings
-
-Float32 = NDArray[np.float32]
 
 
 class MeshMotion(Protocol):
@@ -163,10 +162,11 @@ def _load_subject(stage_input: StageInput, settings: DepthSettings) -> Subject:
 def _captured(stage_input: StageInput) -> Subject:
     with np.load(stage_input.blobs["capture"], allow_pickle=False) as file:
         capture = dict(file)
+    side_px = stage_input.values["crop_side_px"]
     return Subject(
         mesh=skin_mesh(capture["triangles"], capture["skin_triangles"]),
         motion=CapturedMotion(vertices_m=capture["vertices"]),
-        camera=_camera(capture["camera_matrix"], stage_input.values["crop_side_px"]),
+        camera=Camera.from_matrix(capture["camera_matrix"], width=side_px, height=side_px),
         mask_source="mesh",
     )
 
@@ -176,6 +176,7 @@ def _fitted(stage_input: StageInput, settings: DepthSettings) -> Subject:
     with np.load(stage_input.blobs["fit"], allow_pickle=False) as file:
         fit = dict(file)
     mesh = skin_mesh(face_model.triangles, face_model.skin_triangles)
+    side_px = stage_input.values["crop_side_px"]
     neutral_m = face_model.mean + np.tensordot(fit["identity"], face_model.identity_basis, axes=1)
     return Subject(
         mesh=replace(mesh, is_clear=_clear(mesh, fit, settings)),
@@ -186,7 +187,7 @@ def _fitted(stage_input: StageInput, settings: DepthSettings) -> Subject:
             rotation=fit["rotation"],
             translation_m=fit["translation"],
         ),
-        camera=_camera(stage_input.values["camera_matrix"], stage_input.values["crop_side_px"]),
+        camera=Camera.from_matrix(stage_input.values["camera_matrix"], width=side_px, height=side_px),
         mask_source="mesh+residual" if "vertex_inlier" in fit else "mesh",
     )
 
@@ -196,18 +197,6 @@ def _clear(mesh: SkinMesh, fit: Mapping[str, NDArray[Any]], settings: DepthSetti
     if "vertex_inlier" not in fit:
         return mesh.is_clear
     return np.asarray(fit["vertex_inlier"][mesh.triangles].mean(axis=1) >= settings.least_inlier)
-
-
-def _camera(matrix: Any, side_px: int) -> Camera:
-    intrinsics = np.asarray(matrix, np.float64).reshape(3, 3)
-    return Camera(
-        focal_x_px=float(intrinsics[0, 0]),
-        focal_y_px=float(intrinsics[1, 1]),
-        center_x_px=float(intrinsics[0, 2]),
-        center_y_px=float(intrinsics[1, 2]),
-        width=side_px,
-        height=side_px,
-    )
 
 
 def _unpacked(path: Path, camera: Camera) -> Iterator[NDArray[np.uint8]]:
@@ -222,13 +211,7 @@ def _unpacked(path: Path, camera: Camera) -> Iterator[NDArray[np.uint8]]:
 STAGE = Stage(
     name="depth",
     version=3,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=DepthSettings,
-    # loaded by name
-    modules=tuple(f"rendering.rasterizers.{backend}_backend" for backend in get_args(Backend)),
     tools=("ffmpeg", "numba", "opencv-contrib-python", "numpy"),
-    inputs=(),
-    outputs=("depth", "mask"),
-    optional_inputs=("fit", "face_model", "capture"),
-    reads=("camera_matrix", "crop_side_px"),
 )

@@ -11,7 +11,7 @@ import cv2
 import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from model.settings import Settings
 from tasks.media.ffmpeg_tool import command, media_input
@@ -46,7 +46,7 @@ class ResampleSettings(Settings):
     """Most memory of one run of ffmpeg."""
 
 
-def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
+def run(stage_input: StageInput, settings: ResampleSettings) -> StageOutput:
     """Write the planned frames and the sound that belongs to them.
 
     Reads `source` and `plan`; writes `video` and, where the source has sound, `audio`.
@@ -54,7 +54,6 @@ def run(stage_input: StageInput, settings: BaseModel) -> StageOutput:
     Raises:
         Rejected: corrupt, static_video, timeout or too_large.
     """
-    assert isinstance(settings, ResampleSettings)
     source = stage_input.blobs["source"]
     plan = json.loads(stage_input.blobs["plan"].read_bytes())
     chosen = plan["source_frames"]
@@ -88,8 +87,6 @@ STAGE = Stage(
     run=run,
     settings_type=ResampleSettings,
     tools=("ffmpeg",),
-    inputs=("source", "plan"),
-    outputs=("video", "audio"),
 )
 
 

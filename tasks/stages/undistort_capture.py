@@ -56,7 +56,7 @@ def run(stage_input: StageInput, settings: UndistortSettings) -> StageOutput:
     images = [path for role, path in sorted(stage_input.blobs.items()) if role.startswith("image/")]
     opening = read_image(images[0], size=given["size"])
     height, width = opening.shape[:2]
-    camera = _camera(given["matrix"], width=width, height=height)
+    camera = Camera.from_matrix(given["matrix"], width=width, height=height)
     square, padded = _choose_square(geometry, camera, settings)
     transform = square.transform(settings.side_px)
     crop_camera = camera.cropped(transform, settings.side_px, settings.side_px)
@@ -129,17 +129,6 @@ def _check_geometry(geometry: _Geometry, settings: UndistortSettings) -> None:
         )
 
 
-def _camera(matrix: list[float], *, width: int, height: int) -> Camera:
-    return Camera(
-        focal_x_px=matrix[0],
-        focal_y_px=matrix[4],
-        center_x_px=matrix[2],
-        center_y_px=matrix[5],
-        width=width,
-        height=height,
-    )
-
-
 def _choose_square(geometry: _Geometry, camera: Camera, settings: UndistortSettings) -> tuple[Square, bool]:
     """One square for all frames, and whether it leaves the picture."""
     points = camera.project(geometry.vertices_m[:, geometry.template.skin_vertices].astype(np.float64))
@@ -180,11 +169,7 @@ def _pictures(
 STAGE = Stage(
     name="undistort",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=UndistortSettings,
     tools=("ffmpeg", "opencv-contrib-python", "pillow", "numpy"),
-    inputs=("image/*", "mesh/*"),
-    outputs=("crop", "capture"),
-    optional_inputs=("pose/*", "template", "face_vertices"),
-    reads=("camera", "length_unit_m", "mesh_formats", "template_format"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -31,7 +32,7 @@ class Recipe(Record):
         return digest_of(self.model_dump(mode="json"))
 
 
-def recipe_of(stage: Stage, settings: BaseModel) -> Recipe:
+def recipe_of(stage: Stage[Any], settings: BaseModel) -> Recipe:
     """What a stage depends on here and now, but for the clip; make it once per build and stage."""
     return Recipe(
         stage=stage.name,

@@ -14,20 +14,11 @@ from numpy.typing import NDArray
 from model.samples.manifest import ManifestRow
 from rendering.skin.depth_map import DepthScale
 from tasks.media.video_files import PixelFormat, read_frames
+from tasks.roles import BY_NAME, Role
 from tasks.store.blobs import Store
 from tasks.store.versions import Version, read_version
 
 CROP_PX = 512
-COPIED = {
-    "crop": "crop.mp4",
-    "fit": "fit.npz",
-    "face_model": "face_model.npz",
-    "capture": "capture.npz",
-    "clip_audio": "audio.wav",
-}
-"""Role -> file that is the blob itself."""
-UNPACKED = {"crop_landmarks": ("landmarks", "landmarks.npy"), "speech": ("features", "wav2vec.npy")}
-"""Role -> array of the blob's npz and the file it becomes."""
 
 
 class NotShown(LookupError):  # noqa: N818  # names the state
@@ -37,26 +28,36 @@ class NotShown(LookupError):  # noqa: N818  # names the state
 def show_clip(store: Store, name: str, clip_id: str, out: Path, *, number: int | None = None) -> list[str]:
     """Write a published clip's files into `out` and return their names.
 
-    crop.mp4; depth_m.npy (N,512,512) float32 camera-space z in metres, 0 = no surface; mask.npy
-    (N,512,512) uint8, 255 = skin; landmarks.npy (N,478,3) crop px; fit.npz and face_model.npz or, of a
-    studio capture, capture.npz; audio.wav; wav2vec.npy; clip.json. What the clip lacks is left out. Every
-    blob is hashed before it is used.
+    tasks/roles.py says which file each role becomes: crop.mp4; depth_m.npy (N,512,512) float32 camera-space
+    z in metres, 0 = no surface; mask.npy (N,512,512) uint8, 255 = skin; landmarks.npy (N,478,3) crop px;
+    fit.npz and face_model.npz or, for a studio capture, capture.npz; audio.wav; wav2vec.npy. clip.json
+    describes them. A file that the clip does not have is left out. Every blob is hashed before it is used.
+
+    Raises:
+        NotShown: the version has no such published clip.
     """
     version = read_version(store, name, number=number)
     row = _published_row(version, clip_id)
     out.mkdir(parents=True, exist_ok=True)
-    paths = {role: store.checked_blob(digest) for role, digest in row.blobs.items()}
-    for role, file_name in COPIED.items():
-        if role in paths:
-            # copyfile, not copy: blobs are read-only, what people work with is not
-            shutil.copyfile(paths[role], out / file_name)
-    for role, (array, file_name) in UNPACKED.items():
-        if role in paths:
-            with np.load(paths[role], allow_pickle=False) as arrays:
-                np.save(out / file_name, arrays[array], allow_pickle=False)
-    _write_maps(row, paths, out)
+    for role_name, digest in row.blobs.items():
+        _write(BY_NAME[role_name], store.checked_blob(digest), row, out)
     (out / "clip.json").write_text(json.dumps(_describe(version, row), indent=2, allow_nan=False) + "\n")
     return sorted(path.name for path in out.iterdir())
+
+
+def _write(role: Role, blob: Path, row: ManifestRow, out: Path) -> None:
+    """Write one file of the clip as tasks/roles.py asks for it."""
+    if role.shown_as is None:
+        return
+    target = out / role.shown_as
+    if role.name in ("depth", "mask"):
+        _write_map(role.name, blob, target, row)
+    elif role.array is not None:
+        with np.load(blob, allow_pickle=False) as arrays:
+            np.save(target, arrays[role.array], allow_pickle=False)
+    else:
+        # copyfile, not copy: blobs are read-only, what people work with is not
+        shutil.copyfile(blob, target)
 
 
 def _published_row(version: Version, clip_id: str) -> ManifestRow:
@@ -71,14 +72,15 @@ def _published_row(version: Version, clip_id: str) -> ManifestRow:
     return row
 
 
-def _write_maps(row: ManifestRow, paths: dict[str, Path], out: Path) -> None:
+def _write_map(role: str, video: Path, target: Path, row: ManifestRow) -> None:
+    """Decode the depth or mask video of a clip into an array."""
     if row.frames is None or row.depth_scale_m is None or row.depth_offset_m is None:
         return
-    scale = DepthScale(scale_m=row.depth_scale_m, offset_m=row.depth_offset_m)
-    _unpack_video(
-        paths["depth"], out / "depth_m.npy", frames=row.frames, pixel_format="gray16le", convert=scale.decode
-    )
-    _unpack_video(paths["mask"], out / "mask.npy", frames=row.frames, pixel_format="gray", convert=np.asarray)
+    if role == "mask":
+        _unpack_video(video, target, frames=row.frames, pixel_format="gray", convert=np.asarray)
+    else:
+        scale = DepthScale(scale_m=row.depth_scale_m, offset_m=row.depth_offset_m)
+        _unpack_video(video, target, frames=row.frames, pixel_format="gray16le", convert=scale.decode)
 
 
 def _unpack_video(

@@ -1,9 +1,10 @@
-"""A training opened: the version checked, its store held, the folder bound to what it was started with."""
+"""Open a training: check the version, hold its store, bind the folder to what the training began with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,10 +16,27 @@ from tasks.dataset.encode_version import EncodingSettings, VersionEncoder
 from tasks.progress import StageProgress
 from tasks.store.blobs import Store
 from tasks.store.locks import build_lock
-from tasks.store.versions import read_version
+from tasks.store.versions import Version, read_version
 from tasks.training.processes import one_after_another
 from tasks.training.run_folder import RunFolder, TrainingFacts
-from tasks.training.train_stage import Training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One folder, one dataset version, one profile."""
+
+    version: Version
+    facts: TrainingFacts
+    folder: RunFolder
+    encoder: VersionEncoder
+    progress: StageProgress
+    notices: tuple[str, ...]
+    """What is synthetic or untrained, in sentences."""
+
+    @property
+    def profile(self) -> Profile:
+        """Sizes, stages and noise schedule."""
+        return self.facts.profile
 
 
 @contextmanager
@@ -33,7 +51,7 @@ def open_training(
     encoding: EncodingSettings,
     progress: StageProgress,
 ) -> Iterator[Training]:
-    """Hold the store against garbage collection while latents are cached and read.
+    """Open a training; its store is safe from garbage collection until the context ends.
 
     Raises:
         ValueError: no such profile, no GPU for it, or `out` holds another training.
@@ -65,7 +83,7 @@ def open_training(
 
 
 def _copy_vae(profile: Profile, folder: RunFolder) -> None:
-    """The pretrained VAE, where the profile has one: the folder is whole without its source."""
+    """Copy a pretrained VAE, so that the folder does not depend on where it came from."""
     if isinstance(profile.networks, Pretrained) and not folder.vae.is_dir():
         vae = load_vae(profile.networks.stable_diffusion)
         folder.save(folder.vae, vae.save_pretrained)

@@ -10,13 +10,13 @@ from accelerate.utils import parse_flag_from_env
 
 
 def processes() -> PartialState:
-    """Which process this is, and of how many."""
+    """Index of this process and number of processes."""
     # accelerate's Accelerator reads the flag, its PartialState does not
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 @contextmanager
 def one_after_another() -> Iterator[None]:
-    """The first process does the work, the others then find it done."""
+    """Let the first process do the work; the others then find it done."""
     with processes().main_process_first():
         yield

@@ -1,19 +1,19 @@
-"""The folder of a training: what it was started with, and the networks of each finished stage.
+"""The folder of a training: what it began with, and the networks of each finished stage.
 
-training.json        dataset root, seed and profile: the same for all stages in the folder
-vae/, prompt/        trained or pretrained
-<stage>/run.json     written last: a stage is finished if and only if it is there
-<stage>/<network>/   save_pretrained, safetensors
-<stage>/checkpoints/ while it trains
-logs/<stage>/        TensorBoard
-pipeline/, video_pipeline/
+training.json               dataset root, seed and profile: the same for all stages in the folder
+vae/, prompt/               trained or pretrained
+<stage>/run.json            written last: a stage is finished if and only if this file is there
+<stage>/<network>/          written by save_pretrained, safetensors
+<stage>/checkpoints/        where an interrupted stage continues
+logs/<stage>/               TensorBoard
+pipeline/, video_pipeline/  complete pipelines
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -28,27 +28,25 @@ from tasks.store.blobs import file_digest
 from tasks.store.canonical import seal, unseal
 from tasks.store.durable import make_folder, place, sync_file, sync_folder, write_temporary
 
-BEFORE: Mapping[StageName, StageName] = {"inpaint": "joint", "motion": "joint"}
-"""Stage -> the stage whose networks it starts from."""
 ORIGIN = "training.json"
 TOOLS = ("torch", "diffusers", "transformers", "accelerate", "numpy", "safetensors")
-"""Their versions are recorded: other ones may give other bits."""
+"""Libraries whose versions are recorded: other versions may give other bits."""
 
 
 class TrainingFacts(Record):
-    """What every stage of a folder shares."""
+    """What all stages of a folder share."""
 
     dataset: str
     """The dataset's name."""
     root: str
-    """Of its version."""
+    """Merkle root of the dataset version."""
     seed: int
-    """Of weights, order and noise."""
+    """Seed of initial weights, sample order and noise."""
     profile: Profile
-    """Everything else."""
+    """Sizes, stages and noise schedule."""
 
     def recorded(self) -> Json:
-        """What the folder is bound to: a training may be continued with other settings of the rest."""
+        """What the folder is bound to; a training may continue with other settings of the rest."""
         return {**self.model_dump(mode="json"), "profile": self.profile.recorded()}
 
 
@@ -68,21 +66,21 @@ class StageRecord(Record):
 
 
 class PipelineOrigin(Record):
-    """What a saved pipeline was trained on (ORIGIN in its folder); a pipeline does without."""
+    """What a saved pipeline was trained on (ORIGIN in its folder); the pipeline itself works without it."""
 
     dataset: str | None = None
     root: str | None = None
-    """Of the version."""
+    """Merkle root of the dataset version."""
     stage: StageName | None = None
     steps: int | None = None
-    """Of this stage."""
+    """Optimizer steps of this stage."""
     seed: int | None = None
     notices: tuple[str, ...]
     """What was untrained or synthetic, in sentences."""
 
     @classmethod
     def of(cls, record: StageRecord) -> Self:
-        """As a finished stage says it."""
+        """The origin that a finished stage records."""
         training = record.training
         return cls(
             dataset=training.dataset,
@@ -96,21 +94,21 @@ class PipelineOrigin(Record):
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Paths in a training's folder, and what has to be whole in it."""
+    """Paths in a training's folder, and reading and writing so that everything in it is whole or absent."""
 
     root: Path
 
     def stage(self, stage: StageName) -> Path:
-        """A stage's own folder."""
+        """The folder of one stage."""
         return self.root / stage
 
     def checkpoints(self, stage: StageName) -> Path:
-        """Where it keeps its place."""
+        """The folder of a stage's checkpoints."""
         return self.stage(stage) / "checkpoints"
 
     @property
     def vae(self) -> Path:
-        """The VAE's folder: the autoencoder stage's, or a copy of the pretrained one."""
+        """The VAE's folder: what the autoencoder stage trained, or a copy of the pretrained one."""
         trained = self.stage("autoencoder") / "vae"
         return trained if trained.is_dir() else self.root / "vae"
 
@@ -120,7 +118,7 @@ class RunFolder:
         return self.root / "prompt"
 
     def begin(self, facts: TrainingFacts) -> None:
-        """Write down what the training is, or check that it is the same one.
+        """Record what the training is, or check that it is the same training.
 
         Raises:
             ValueError: the folder holds another training; names what differs.
@@ -131,37 +129,21 @@ class RunFolder:
             place(write_temporary(self.root, seal(facts.model_dump(mode="json"))), path)
             return
         held = TrainingFacts.model_validate(unseal(path.read_bytes()))
-        if told := _differences(held.recorded(), facts.recorded()):
-            raise ValueError(f"{self.root} holds another training: {'; '.join(told)}; take another --out")
+        if changes := _differences(held.recorded(), facts.recorded()):
+            raise ValueError(f"{self.root} holds another training: {'; '.join(changes)}; take another --out")
 
     def record(self, stage: StageName) -> StageRecord | None:
-        """The record of a finished stage; None while it is not."""
+        """The record of a finished stage; None while it is not finished."""
         path = self.stage(stage) / "run.json"
         return StageRecord.model_validate(unseal(path.read_bytes())) if path.is_file() else None
 
     def finished(self) -> dict[str, int]:
-        """Finished stages in their order, with their steps."""
+        """Finished stages in their order: name -> steps."""
         records = {stage: self.record(stage) for stage in get_args(StageName)}
         return {stage: record.steps for stage, record in records.items() if record is not None}
 
-    def check_order(self, stages: Sequence[StageName]) -> None:
-        """Refuse to train stages whose start is missing.
-
-        Raises:
-            ValueError: a stage starts from one that is neither finished nor to be trained before it.
-        """
-        ready = set(self.finished())
-        for stage in stages:
-            before = BEFORE.get(stage)
-            if before is not None and before not in ready:
-                raise ValueError(
-                    f"stage {stage} starts from stage {before}, which is not finished in {self.root}; "
-                    f"run the same command with --stage {before} first"
-                )
-            ready.add(stage)
-
     def check_weights(self, stage: StageName) -> None:
-        """Refuse to go on from networks that are not what a finished stage saved.
+        """Refuse networks that are not what a finished stage saved; an unfinished stage has nothing to check.
 
         Raises:
             ValueError: names the file.
@@ -176,7 +158,7 @@ class RunFolder:
                 )
 
     def save_pipeline(self, name: str, pipeline: DiffusionPipeline, record: StageRecord) -> None:
-        """Save a pipeline and what it was trained on below the folder."""
+        """Save a pipeline with its origin as a folder of this name."""
 
         def write(folder: Path) -> None:
             pipeline.save_pretrained(folder)
@@ -191,7 +173,7 @@ class RunFolder:
         *,
         also: Callable[[StageRecord], None] | None,
     ) -> StageRecord:
-        """Save a stage's networks and what `also` saves, then its record with the networks' digests."""
+        """Save a stage's networks, call `also`, and write the record with the networks' digests last."""
         folder = self.stage(record.stage)
         make_folder(folder)
         weights: dict[str, str] = {}
@@ -201,15 +183,17 @@ class RunFolder:
                 weights[f"{name}/{path.name}"] = file_digest(path)
         if also is not None:
             also(record)
+        # run.json comes last: without it the stage is not finished
         done = record.model_copy(update={"weights": weights})
         place(write_temporary(folder, seal(done.model_dump(mode="json"))), folder / "run.json")
         return done
 
     def save(self, folder: Path, write: Callable[[Path], Any]) -> None:
-        """Write a folder so that it is whole or not there; its stage is not finished before."""
+        """Write a folder so that it is whole or absent whenever the program is killed."""
         unfinished, before = (folder.with_name(f".{word}-{folder.name}") for word in ("unfinished", "before"))
         for left in (unfinished, before):
             shutil.rmtree(left, ignore_errors=True)
+        # written and synced beside its place, then put there by renames
         write(unfinished)
         for path in unfinished.rglob("config.json"):
             _forget_origin(path)
@@ -224,23 +208,23 @@ class RunFolder:
 
 
 def _forget_origin(config: Path) -> None:
-    """Libraries note the folder a network was loaded from: elsewhere the same one had another digest."""
+    """Remove the folder a network was loaded from, which libraries note: digests must not depend on it."""
     held: dict[str, Any] = json.loads(config.read_text())
     if held.pop("_name_or_path", None) is not None:
         config.write_text(json.dumps(held, indent=2, sort_keys=True) + "\n")
 
 
 def tool_versions() -> dict[str, str]:
-    """Of the libraries that the weights depend on."""
+    """Versions of the libraries that the weights depend on."""
     return {name: installed(name) for name in TOOLS}
 
 
 def _differences(held: Json, given: Json, path: str = "") -> list[str]:
-    """Places where two JSON values differ, in words."""
+    """The places where two JSON values differ, in words."""
     if isinstance(held, dict) and isinstance(given, dict):
         return [
-            told
+            change
             for key in sorted(held.keys() | given.keys())
-            for told in _differences(held.get(key), given.get(key), f"{path}.{key}".lstrip("."))
+            for change in _differences(held.get(key), given.get(key), f"{path}.{key}".lstrip("."))
         ]
     return [] if held == given else [f"{path} is {json.dumps(held)}, now {json.dumps(given)}"]

@@ -1,4 +1,4 @@
-"""wav2vec2 files: from a local folder or the Hub to the two that the speech stage reads, and back."""
+"""wav2vec2 weights: find the two files that the speech stage reads, and load the network from them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from transformers import Wav2Vec2Model
 
 SPEECH_FILES = {"speech_config": "config.json", "speech_weights": "model.safetensors"}
-"""Role -> name in a wav2vec2 folder of the Hub's format."""
+"""Role -> file name in a wav2vec2 folder of the Hub's format."""
 
 
 def find_speech_model(name: str) -> dict[str, Path]:
-    """The files of a wav2vec2 model by role: a local folder, else a Hub id (downloaded or in its cache).
+    """Find the files of a wav2vec2 model by role: in a local folder, else by Hub id (cached or downloaded).
 
     Raises:
         FileNotFoundError: a file is in neither place; the message says which one and what to do.
@@ -41,15 +41,15 @@ def _from_hub(name: str, file: str) -> Path:
         return Path(hf_hub_download(name, file))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise FileNotFoundError(
-            f"speech model {name!r}: no such folder, and {file} is neither in the Hub's cache nor to be had "
-            f"from the Hub ({type(error).__name__}); give a local folder with "
+            f"speech model {name!r}: no such folder, and {file} is neither in the Hub's cache nor "
+            f"available from the Hub ({type(error).__name__}); give a local folder with "
             f"{' and '.join(SPEECH_FILES.values())}"
         ) from error
 
 
-@lru_cache(maxsize=1)  # a worker takes many clips through one network
+@lru_cache(maxsize=1)  # a worker runs many clips through one network
 def load_speech_model(config: Path, weights: Path) -> tuple[Wav2Vec2Model, str]:
-    """The network in eval mode and the name that its configuration gives it.
+    """Load the network in eval mode, with the name that its configuration gives it.
 
     Raises:
         ValueError: the files are no wav2vec2 model, or weights are missing in them.

@@ -1,4 +1,4 @@
-"""VAE files: from a folder of the Hub's format to the two that the latents stage reads, and back."""
+"""VAE weights: find the two files that the latents stage reads, and load the network from them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from diffusers import AutoencoderKL
 from model.networks.pretrained import load_vae
 
 VAE_FILES = {"vae_config": "config.json", "vae_weights": "diffusion_pytorch_model.safetensors"}
-"""Role -> name in an AutoencoderKL folder."""
+"""Role -> file name in an AutoencoderKL folder."""
 
 
 def find_vae(folder: Path) -> dict[str, Path]:
-    """The files of a VAE by role.
+    """Find the files of a VAE by role.
 
     Raises:
         FileNotFoundError: names the files that the folder lacks.
@@ -29,9 +29,9 @@ def find_vae(folder: Path) -> dict[str, Path]:
     return {role: folder / name for role, name in VAE_FILES.items()}
 
 
-@lru_cache(maxsize=1)  # a worker takes many clips through one network
+@lru_cache(maxsize=1)  # a worker runs many clips through one network
 def open_vae(config: Path, weights: Path) -> AutoencoderKL:
-    """The network in eval mode, float32."""
+    """Load the network in eval mode, float32."""
     with tempfile.TemporaryDirectory() as folder:
         for role, path in (("vae_config", config), ("vae_weights", weights)):
             (Path(folder) / VAE_FILES[role]).symlink_to(path.resolve())

@@ -8,6 +8,7 @@ import time
 
 from pydantic import BaseModel
 
+from tasks.chain import Node, Skip
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Stage, StageInput, StageOutput
 
@@ -41,6 +42,10 @@ def run(stage_input: StageInput, settings: Nothing) -> StageOutput:
     return StageOutput(files={"result": result}, values={"words": len(order)})
 
 
+NODE = Node(
+    "behaviour", "tests.engine_stages.behaviour", takes=("source",), gives=("result",), reads=("suffix",),
+    skip=Skip(without="source", because="a test"),
+)  # fmt: skip
 STAGE = Stage(
     name="behaviour",
     version=1,
@@ -48,7 +53,4 @@ STAGE = Stage(
     settings_type=Nothing,
     modules=("tasks.stage",),
     tools=("numpy",),
-    inputs=("source",),
-    outputs=("result",),
-    reads=("suffix",),
 )

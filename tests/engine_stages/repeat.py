@@ -6,6 +6,7 @@ import os
 
 from pydantic import BaseModel
 
+from tasks.chain import Node
 from tasks.stage import Stage, StageInput, StageOutput
 
 
@@ -16,16 +17,15 @@ class RepeatSettings(BaseModel, frozen=True, extra="forbid"):
 def run(stage_input: StageInput, settings: RepeatSettings) -> StageOutput:
     result = stage_input.scratch / "crop"
     tool = os.environ.get("REPEAT_TOOL", "")
-    result.write_text(tool + stage_input.blobs["word"].read_text() * settings.times)
+    result.write_text(tool + stage_input.blobs["video"].read_text() * settings.times)
     return StageOutput(files={"crop": result}, values={})
 
 
+NODE = Node("repeat", "tests.engine_stages.repeat", takes=("video",), gives=("crop",))
 STAGE = Stage(
-    name="tests.engine_stages.repeat",
+    name="repeat",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=RepeatSettings,
     tools=("scipy",),
-    inputs=("word",),
-    outputs=("crop",),
 )

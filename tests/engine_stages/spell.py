@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from tasks.chain import Node
 from tasks.reasons import Reason, Rejected
 from tasks.stage import Stage, StageInput, StageOutput
 
@@ -35,15 +36,14 @@ def run(stage_input: StageInput, settings: SpellSettings) -> StageOutput:
     size = int(rest[0]) if order == "large" else 1
     result.write_text(f"{order.upper()}{settings.ending}\n" * size)
     sys.stdout.flush()
-    return StageOutput(files={"word": result}, values={"frames": 5, "letters": len(order)})
+    return StageOutput(files={"video": result}, values={"frames": 5, "letters": len(order)})
 
 
+NODE = Node("spell", "tests.engine_stages.spell", takes=("source",), gives=("video",))
 STAGE = Stage(
-    name="tests.engine_stages.spell",
+    name="spell",
     version=1,
-    run=run,  # type: ignore[arg-type]
+    run=run,
     settings_type=SpellSettings,
     tools=("numpy",),
-    inputs=("source",),
-    outputs=("word",),
 )

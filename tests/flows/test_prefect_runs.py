@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,26 @@ from prefect.states import State
 from prefect.testing.utilities import prefect_test_harness
 
 from benchmarks.orchestration import simulated_clip
-from benchmarks.simulated_stage import SimulatedSettings
+from benchmarks.simulated_stage import SimulatedSettings, simulated_node
 from model.samples.manifest import ManifestRow
+from tasks.chain import Node
+from tasks.dag import STUDIO, WILD
 from tasks.dataset import plan
 from tasks.dataset.plan import MOST_SHARDS, make_groups, make_shards
 from tasks.dataset.run_pending import Pending, run_pending
-from tasks.dataset.settings import BuildSettings
-from tasks.dataset.stage_settings import StageSettings
+from tasks.dataset.settings import BuildSettings, StageSettings
 from tasks.engine.clip import Clip
-from tasks.engine.registry import STAGE_MODULES, STUDIO_STAGES, WILD_STAGES
 from tasks.engine.schedule import flow_log
 from tasks.engine.worker_pool import StorageError
 from tasks.progress import StageProgress
 from tasks.report.artifacts import publish_artifacts
 from tasks.report.facts import BuildFacts, StageTiming
 from tasks.store.blobs import Store
+from tests.engine_stages.behaviour import NODE as BEHAVIOUR
 from tests.engine_stages.behaviour import Nothing
 
 STAGES = ("cut", "paint")
-BEHAVIOUR = "tests.engine_stages.behaviour"
+NODES = tuple(map(simulated_node, STAGES))
 
 TIMING = StageTiming(stage="cut", clips=5, frames=0, cpu_s=1.0, wall_s=1.0, reused=0)
 FACTS = BuildFacts(
@@ -49,10 +50,8 @@ REFUSED = ManifestRow(
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two stages that write a line of text each, and one that does what its input says."""
-    for stage in STAGES:
-        monkeypatch.setitem(STAGE_MODULES, stage, "benchmarks.simulated_stage")
     settings = {stage: SimulatedSettings(index=index) for index, stage in enumerate(STAGES)}
-    monkeypatch.setattr(StageSettings, "by_name", lambda self: {**settings, BEHAVIOUR: Nothing()})
+    monkeypatch.setattr(StageSettings, "by_name", lambda self: {**settings, "behaviour": Nothing()})
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +72,13 @@ def clip_that(store: Store, order: str) -> Clip:
 
 
 def build(
-    root: Path, clips: list[Clip], *, stages: Sequence[str] = STAGES, shard_clips: int = 100
+    root: Path, clips: list[Clip], *, nodes: tuple[Node, ...] = NODES, shard_clips: int = 100
 ) -> list[Clip]:
     """All clips through their stages, one shard at a time."""
     settings = BuildSettings(store=root, name="tiny", workers=1, shard_clips=shard_clips)
     with StageProgress(log=flow_log()) as progress:
         return run_pending(
-            [Pending(stages=stages, clips=clips)], settings=settings, store_root=root, progress=progress
+            [Pending(nodes=nodes, clips=clips)], settings=settings, store_root=root, progress=progress
         )
 
 
@@ -153,12 +152,12 @@ def test_a_large_build_is_child_runs_with_readable_names(
 def test_a_disk_that_fails_fails_the_run_in_its_own_words(tmp_path: Path, server: None) -> None:
     store = Store.create(tmp_path)
     clips = [clip_that(store, "full")]
-    run, state = run_in_flow(lambda: build(store.root, clips, stages=(BEHAVIOUR, "paint")))
+    run, state = run_in_flow(lambda: build(store.root, clips, nodes=(BEHAVIOUR, NODES[1])))
     assert state.is_failed()
     with pytest.raises(StorageError, match="No space left on device"):
         state.result()
     (failed,) = recorded("task_runs", run, least=1, state="FAILED")
-    assert (failed["name"], failed["run_count"]) == (f"{BEHAVIOUR} shard 1 of 1", 2)
+    assert (failed["name"], failed["run_count"]) == ("behaviour shard 1 of 1", 2)
 
 
 def test_without_a_server_a_large_build_is_the_same_clips(tmp_path: Path, no_server: None) -> None:
@@ -186,7 +185,7 @@ def test_a_flow_run_has_at_most_150_task_runs(clips: int, workers: int) -> None:
     shards = make_shards(videos(*[3] * (clips // 3), clips % 3), workers=workers, largest=100)
     assert sum(map(len, shards)) == clips
     assert max(map(len, shards)) <= 100
-    assert len(shards) * (len(WILD_STAGES) + len(STUDIO_STAGES)) <= 156
+    assert len(shards) * (len(WILD.names) + len(STUDIO.names)) <= 156
     assert len(shards) >= min(workers, (clips + 2) // 3)
 
 

@@ -83,15 +83,15 @@ def test_losses_of_each_modality_are_in_the_board(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("stage", "name", "rows", "columns"),
     [
-        ("joint", "known, made, estimated", 4, 2),
-        ("inpaint", "known, made, estimated", 5, 2),
-        ("motion", "known, made", 4, 4),
+        ("joint", "ground truth, generated, estimated", 4, 2),
+        ("inpaint", "ground truth, generated, estimated", 5, 2),
+        ("motion", "ground truth, generated", 4, 4),
     ],
 )
 def test_fixed_samples_are_in_the_board(
     trained: Trained, stage: str, name: str, rows: int, columns: int
 ) -> None:
-    """RGB and depth known and made, and from stage 2 on the depth of known RGB; of motion frame by frame."""
+    """Ground truth and generated RGB and depth, from stage 2 on also estimated depth; of motion by frame."""
     board = EventAccumulator(str(trained.out / "logs" / stage))
     board.Reload()
     assert board.Tags()["images"] == [name]

@@ -15,7 +15,7 @@ from tasks.store import fingerprints
 from tasks.store.blobs import Store
 from tasks.store.verify import Verification
 from tests.conftest import RealBuild
-from tests.simulated_build import CLIPS, REPEAT, simulated_settings, simulated_stages, write_clips
+from tests.simulated_build import CLIPS, simulated_settings, simulated_stages, write_clips
 from tests.source_folder import BAD, GOOD, SPEAKER
 
 REFUSED_AT_SIGHT = {"fifo.mp4", "outside.mp4", "empty.mp4", "silent_again.mp4"}
@@ -93,7 +93,7 @@ def test_the_first_stage_that_a_new_tool_changes_is_named(
     )
     with simulated_stages():
         verified = verify(words, "words", recompute="all")
-    assert {finding.stage for finding in verified.findings} == {REPEAT}
+    assert {finding.stage for finding in verified.findings} == {"repeat"}
     assert len(verified.findings) == len(CLIPS)
     assert all("tool scipy" in finding.detail for finding in verified.findings)
     assert all("crop: byte 0 is the first to differ" in finding.detail for finding in verified.findings)
@@ -104,7 +104,7 @@ def test_a_stage_that_does_not_repeat_itself_is_named(words: Store, monkeypatch:
     monkeypatch.setattr(worker_pool, "_idle_workers", defaultdict(queue.LifoQueue))
     with simulated_stages():
         (finding,) = verify(words, "words", recompute=1).findings
-    assert finding.stage == REPEAT
+    assert finding.stage == "repeat"
     assert "unstable" in finding.detail
 
 

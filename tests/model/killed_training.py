@@ -27,5 +27,5 @@ train(
     order=toy_order(),
     settings=toy_settings(),
     folder=Path(sys.argv[1]),
-    watch=Notes(),
+    callback=Notes(),
 )

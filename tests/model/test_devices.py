@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from model.networks.autoencoder import AutoencoderSize, AutoencoderWeights, small_autoencoder
 from model.training.autoencoder_step import AutoencoderStep
+from model.training.denoising import LossSettings
 from model.training.masks import MaskSettings
 from model.training.trainer import train
-from model.training.training_step import LossSettings
 from tests.model.tiny_steps import (
     FRAMES,
     KEEP_ALL,
@@ -106,7 +106,7 @@ def test_a_training_on_a_gpu_goes_on_where_it_was_and_ends_on_the_cpu(
                 order=toy_order(),
                 settings=toy_settings(steps=steps, **settings),
                 folder=tmp_path,
-                watch=Notes(),
+                callback=Notes(),
             )
         )
         assert {held.device.type for held in step.parameters()} == {"cpu"}

@@ -39,14 +39,16 @@ def image_pipeline(*, inpaint: bool = True) -> PortraitRGBDPipeline:
     return _quiet(PortraitRGBDPipeline(**step.networks(), **_shared(step)))
 
 
-def video_pipeline(*, given_frames: int = GIVEN, window_frames: int = WINDOW) -> PortraitRGBDVideoPipeline:
-    step = tiny_motion_step(given_frames=given_frames)
+def video_pipeline(
+    *, num_motion_frames: int = GIVEN, window_frames: int = WINDOW
+) -> PortraitRGBDVideoPipeline:
+    step = tiny_motion_step(num_motion_frames=num_motion_frames)
     pipeline = PortraitRGBDVideoPipeline(
         **step.networks(),
         **_shared(step),
         speech_network=untrained_network(HEARD),
         window_frames=window_frames,
-        given_frames=given_frames,
+        num_motion_frames=num_motion_frames,
     )
     return _quiet(pipeline)
 

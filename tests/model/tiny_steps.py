@@ -10,8 +10,10 @@ from model.networks.motion import untrained_motion_adapter, video_denoiser
 from model.networks.noise_schedule import NoiseSettings, noise_schedule
 from model.networks.prompt import Prompt
 from model.networks.speech_adapter import SpeechAdapter
+from model.training.denoising import LossSettings
+from model.training.image_step import InpaintStep, JointStep
 from model.training.masks import MaskSettings
-from model.training.training_step import InpaintStep, JointStep, LossSettings, MotionStep
+from model.training.motion_step import MotionStep
 from tests.model.tiny_networks import tiny_unet
 
 KEEP_ALL = LossSettings(reference_dropout=0, speech_dropout=0, motion_dropout=0)
@@ -48,7 +50,7 @@ def tiny_inpaint_step(
 
 
 def tiny_motion_step(
-    *, loss: LossSettings = KEEP_ALL, silent: bool = False, given_frames: int = GIVEN
+    *, loss: LossSettings = KEEP_ALL, silent: bool = False, num_motion_frames: int = GIVEN
 ) -> MotionStep:
     """silent: as at step 0. Otherwise motion and speech say something, as they do after training."""
     torch.manual_seed(5)
@@ -64,7 +66,7 @@ def tiny_motion_step(
         speech_adapter=adapter,
         prompt=tiny_prompt(),
         schedule=noise_schedule(NoiseSettings()),
-        given_frames=given_frames,
+        num_motion_frames=num_motion_frames,
         loss=loss,
     )
 

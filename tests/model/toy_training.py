@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 from model.networks.denoiser import joint_denoiser, reference_net
 from model.networks.reference import Reference, install_reference_attention, reference_features
 from model.samples.sample_order import Draw, MixSettings, SampleOrder
+from model.training.denoising import StepLoss
 from model.training.trainer_settings import TrainerSettings
-from model.training.training_step import StepLoss
 from tests.model.tiny_networks import tiny_unet
 
 

@@ -36,13 +36,13 @@ from tests.model.toy_training import (  # noqa: E402
 
 def keep(name: str, **chosen) -> None:
     """Train the portrait networks; what all end with, and what the first was shown."""
-    step, watch = PortraitStep(), Notes()
+    step, callback = PortraitStep(), Notes()
     changes = {"steps": 2, "log_every": 1, "warmup_steps": 0, "learning_rate": 1e-4}
     settings = toy_settings(**{**changes, **chosen})
     run = {"data": PortraitSamples(), "order": toy_order(), "settings": settings, "folder": folder / name}
-    train(step, watch=watch, **run)
+    train(step, callback=callback, **run)
     save_file(step.state_dict(), folder / f"{name}-{rank}.safetensors")
-    (folder / f"{name}-{rank}.json").write_text(json.dumps(watch.losses))
+    (folder / f"{name}-{rank}.json").write_text(json.dumps(callback.losses))
 
 
 keep("none")
@@ -56,12 +56,13 @@ stopped = {}
 try:
     # clip 3 meets one process alone, but all must stop
     run = {"data": ToySamples(bad=3), "order": toy_order(), "settings": toy_settings(steps=20)}
-    train(ToyStep(), folder=folder / "bad", watch=Notes(), **run)
+    train(ToyStep(), folder=folder / "bad", callback=Notes(), **run)
 except NotFiniteError as error:
     stopped["bad"] = str(error)
 try:
     odd = toy_settings(global_batch=3)
-    train(ToyStep(), data=ToySamples(), order=toy_order(), settings=odd, folder=folder / "odd", watch=Notes())
+    run = {"data": ToySamples(), "order": toy_order(), "settings": odd}
+    train(ToyStep(), folder=folder / "odd", callback=Notes(), **run)
 except ValueError as error:
     stopped["odd"] = str(error)
 (folder / f"stopped-{rank}.json").write_text(json.dumps(stopped))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from model.metrics.agreement import agreement_errors, face_of, has_face
+from model.metrics.agreement import agreement_errors, face_mask, has_face
 from model.metrics.identity_score import match
 
 
@@ -42,5 +42,5 @@ def test_a_sample_without_a_face_has_no_errors_and_costs_the_others_none() -> No
 
 
 def test_the_background_is_no_face() -> None:
-    assert not face_of(faces())[:, 0, 0].any()
-    assert face_of(faces())[:, 16, 16].all()
+    assert not face_mask(faces())[:, 0, 0].any()
+    assert face_mask(faces())[:, 16, 16].all()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from model.metrics.depth_estimators import MeanDepth, through_vae
+from model.metrics.depth_estimators import DepthEstimate, EstimatorInput, MeanDepth, VaeBound
 from model.networks.autoencoder import AutoencoderSize, small_autoencoder
 from model.samples.pictures import Pictures
 
@@ -65,8 +65,8 @@ def test_where_there_never_was_skin_it_is_background() -> None:
     assert (MeanDepth.of([pictures(0.2, nowhere)]).code == 1).all()
 
 
-def test_it_says_the_same_of_all_pictures() -> None:
-    estimate = MeanDepth(code=torch.rand(4, 4))(torch.rand(3, 3, 4, 4))
+def test_the_mean_map_is_the_same_for_all_pictures() -> None:
+    estimate = MeanDepth(code=torch.rand(4, 4)).estimate(EstimatorInput(rgb=torch.rand(3, 3, 4, 4))).code
     assert estimate.shape == (3, 4, 4)
     assert (estimate == estimate[:1]).all()
 
@@ -80,7 +80,36 @@ def test_the_vaes_bound_does_not_depend_on_its_scaling_factor() -> None:
     torch.manual_seed(0)
     vae = small_autoencoder(AutoencoderSize(widths=(8, 8), side_px=16)).eval()
     code = torch.rand(2, 16, 16) * 2 - 1
-    bound = through_vae(vae, code)
+    frames = EstimatorInput(rgb=torch.zeros(2, 3, 16, 16), true_code=code)
+    bound = VaeBound(vae=vae).estimate(frames).code
     vae.register_to_config(scaling_factor=0.2)
-    torch.testing.assert_close(through_vae(vae, code), bound, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(VaeBound(vae=vae).estimate(frames).code, bound, atol=1e-5, rtol=1e-4)
     assert not torch.equal(bound[0], bound[1])
+
+
+def test_the_bound_needs_ground_truth() -> None:
+    vae = small_autoencoder(AutoencoderSize(widths=(8, 8), side_px=16))
+    with pytest.raises(
+        ValueError, match="vae_bound needs ground-truth depth, and these frames have RGB only"
+    ):
+        VaeBound(vae=vae).estimate(EstimatorInput(rgb=torch.zeros(1, 3, 16, 16)))
+
+
+@pytest.mark.parametrize("has_truth", [True, False])
+def test_batches_are_joined_in_order(has_truth: bool) -> None:
+    frames = EstimatorInput(rgb=torch.rand(5, 3, 4, 4), true_code=torch.rand(5, 4, 4) if has_truth else None)
+    batches = list(frames.batches(2))
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    reasons = ("a", None)
+    parts = [
+        DepthEstimate(
+            code=batch.rgb[:, 0] if batch.true_code is None else batch.true_code,
+            mask=batch.rgb[:, 1] > 0.5,
+            reasons=reasons[: len(batch)],
+        )
+        for batch in batches
+    ]
+    joined = DepthEstimate.joined(parts)
+    assert torch.equal(joined.code, frames.true_code if has_truth else frames.rgb[:, 0])
+    assert torch.equal(joined.mask, frames.rgb[:, 1] > 0.5)
+    assert joined.reasons == ("a", None, "a", None, "a")

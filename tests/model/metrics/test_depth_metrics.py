@@ -119,7 +119,7 @@ def test_an_empty_mask_and_bad_values_name_the_sample() -> None:
         align(
             torch.where(torch.arange(3)[:, None, None] == 2, torch.nan, truth_m), truth_m, mask, names=names
         )
-    with pytest.raises(ValueError, match="clip 0: the truth is flat"):
+    with pytest.raises(ValueError, match="clip 0: the ground truth is flat"):
         depth_scores(truth_m, torch.ones_like(truth_m), mask, protocol=PAPER, names=names)
     with pytest.raises(ValueError, match="a bool mask"):
         align(truth_m, truth_m, mask.float(), names=names)

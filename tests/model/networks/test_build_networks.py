@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from model.networks.build_networks import UNetSize, first_networks, untrained_unet
 from model.networks.noise_schedule import NoiseSettings, noise_schedule
-from model.training.training_step import JointStep
+from model.training.image_step import JointStep
 from tests.model.tiny_steps import KEEP_ALL, pairs
 
 

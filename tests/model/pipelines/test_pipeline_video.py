@@ -141,7 +141,7 @@ def test_the_portrait_is_seen_once_and_motion_frames_once_a_chunk(pipeline):
 @pytest.mark.parametrize(("given", "window"), [(4, 10), (4, 6), (2, 5)])
 def test_motion_frames_are_the_last_clean_latents_before_the_chunk(monkeypatch, given, window):
     """Also where a chunk is shorter than they are. DiffSynth-Studio #1126: through the VAE they drift."""
-    pipeline = video_pipeline(given_frames=given, window_frames=window)
+    pipeline = video_pipeline(num_motion_frames=given, window_frames=window)
     clean = []
     monkeypatch.setattr(pipeline_video, "denoise", kept(pipeline_video.denoise, clean))
     chunks = 3
@@ -229,12 +229,13 @@ def test_offloading_is_refused(pipeline):
 
 
 def test_a_saved_pipeline_makes_the_same(tmp_path: Path):
-    pipeline = video_pipeline(given_frames=2, window_frames=6)
+    pipeline = video_pipeline(num_motion_frames=2, window_frames=6)
     pipeline.save_pretrained(tmp_path)
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".json", ".safetensors"}
     loaded = DiffusionPipeline.from_pretrained(tmp_path, local_files_only=True)
     assert type(loaded) is PortraitRGBDVideoPipeline
-    assert (loaded.config.window_frames, loaded.config.given_frames, loaded.config.speech_frames) == (6, 2, 5)
+    config = loaded.config
+    assert (config.window_frames, config.num_motion_frames, config.speech_frames) == (6, 2, 5)
     before, after = (stacked(talk(one, 6, reference_scale=2.0)) for one in (pipeline, loaded))
     for one, other in zip(before, after, strict=True):
         # loaded tensors lie elsewhere in a cache line, which costs the last bit

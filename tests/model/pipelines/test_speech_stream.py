@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.networks.speech import SAMPLES_PER_FRAME, speech_features, speech_parts, untrained_network
 from model.networks.speech_settings import UntrainedSize, WindowSettings
 from model.pipelines.speech_stream import SpeechStream
-from model.samples.speech_windows import speech_windows
+from model.samples.training_set import speech_windows
 
 lengths = st.lists(st.integers(1, 9), min_size=1, max_size=6)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from model.samples.sample_order import Draw, MixSettings, ProcessBatches, SampleOrder
-from model.samples.training_set import ClipFacts, Latents, PairSet, WindowLength, WindowSet
+from model.samples.training_set import ClipFacts, Latents, PairSet, WindowLength, WindowSet, speech_windows
 
 LAYERS, WIDTH = 2, 3
 
@@ -135,3 +135,34 @@ def test_batches_do_not_depend_on_workers(workers: int) -> None:
         expected = [pairs[draw] for draw in order.batch(number_, size=4)]
         for name, stacked in batch.items():
             assert torch.equal(stacked, torch.stack([sample[name] for sample in expected]))
+
+
+SIX = torch.arange(6.0)[:, None, None].expand(6, 2, 3)
+
+
+def windows_of(first: int, count: int, window: int) -> list[list[int]]:
+    windows = speech_windows(SIX, first=first, count=count, window=window)
+    assert windows.shape == (count, window, 2, 3)
+    return windows[:, :, 0, 0].int().tolist()
+
+
+def test_inside_a_clip_speech_windows_are_centred() -> None:
+    assert windows_of(2, 2, 5) == [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5]]
+
+
+def test_at_the_ends_of_speech_frames_are_repeated() -> None:
+    assert windows_of(0, 1, 5) == [[0, 0, 0, 1, 2]]
+    assert windows_of(4, 2, 5) == [[2, 3, 4, 5, 5], [3, 4, 5, 5, 5]]
+    assert windows_of(0, 6, 1) == [[0], [1], [2], [3], [4], [5]]
+
+
+def test_speech_windows_of_a_part_are_those_of_the_whole() -> None:
+    whole = speech_windows(SIX, first=0, count=6, window=3)
+    assert torch.equal(speech_windows(SIX, first=1, count=4, window=3), whole[1:5])
+
+
+def test_impossible_speech_windows_are_refused() -> None:
+    with pytest.raises(ValueError, match="odd"):
+        windows_of(0, 1, 4)
+    with pytest.raises(ValueError, match=r"frames 4 \.\. 7 of a clip of 6"):
+        windows_of(4, 3, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from model.training import checkpoint
 from model.training.checkpoint import newest_checkpoint, write_checkpoint
 from tests.model.broken_disk import Stopped, stopping_at
 
-FILES = ("checkpoint.json", "weights.safetensors", "optimizer.safetensors")
+FILES = ("SHA256SUMS", "checkpoint.json", "weights.safetensors", "optimizer.safetensors")
 
 
 def write(folder, step, *, keep=2):
@@ -119,6 +120,13 @@ def test_a_damaged_checkpoint_is_named_and_passed_over(tmp_path, caplog, name, d
         assert name in record.message
 
 
+def test_every_file_is_listed_as_sha256sum_lists_them(tmp_path):
+    path = write(tmp_path, 1)
+    lines = (path / "SHA256SUMS").read_text().splitlines()
+    sums = {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in sorted(FILES[1:])}
+    assert lines == [f"{digest}  {name}" for name, digest in sums.items()]
+
+
 def test_checkpoints_after_the_one_that_was_whole_are_replaced(tmp_path):
     for step in (1, 2, 3):
         write(tmp_path, step, keep=3)
@@ -150,5 +158,5 @@ def test_another_format_is_refused_not_passed_over(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
         write(tmp_path, 1)
-    with pytest.raises(ValueError, match="has format 2, this program reads 1"):
+    with pytest.raises(ValueError, match="has format 3, this program reads 2"):
         newest_checkpoint(tmp_path)

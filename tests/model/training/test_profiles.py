@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from model.training.motion_step import MotionSettings
 from model.training.profiles import PROFILES, Profile, demo, find_profile, paper, small
 
 
@@ -24,7 +25,9 @@ def test_paper_has_the_papers_values() -> None:
     assert (profile.joint.trainer.steps, profile.joint.trainer.global_batch) == (30_000, 32)
     assert {stage.trainer.learning_rate for stage in stages} == {1e-5}
     assert (profile.side_px, profile.noise.prediction) == (512, "epsilon")
-    assert (motion.trainer.global_batch, motion.length.frames, motion.length.given) == (1, 14, 4)
+    assert [stage.trainer.global_batch for stage in stages] == [32, 32, 1]
+    assert {stage.trainer.lr_schedule for stage in stages} == {"constant"}
+    assert (motion.trainer.global_batch, motion.length.frames, motion.length.num_motion_frames) == (1, 14, 4)
 
 
 def test_only_pretrained_networks_are_not_called_untrained() -> None:
@@ -45,7 +48,12 @@ def test_stages_of_a_wish_begin_with_the_vae_where_it_is_trained() -> None:
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
     told = small().model_dump()
-    with pytest.raises(ValidationError, match="pictures of 128 px, the VAE is trained on 64 px"):
+    with pytest.raises(ValidationError, match="side_px is 128, but the VAE is trained on 64 px"):
         Profile.model_validate({**told, "side_px": 128})
-    with pytest.raises(ValidationError, match="need an autoencoder that is trained"):
+    with pytest.raises(ValidationError, match="there is no autoencoder stage; add the stage"):
         Profile.model_validate({**told, "autoencoder": None})
+
+
+def test_a_stage_with_fields_of_another_is_refused() -> None:
+    with pytest.raises(ValidationError, match="masks"):
+        MotionSettings.model_validate({**paper().motion.model_dump(), "masks": {}})

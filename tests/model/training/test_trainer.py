@@ -35,19 +35,19 @@ from tests.model.toy_training import (
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def run(folder, *, step=None, watch=None, data=None, seed=0, facts=None, **changes):
+def run(folder, *, step=None, callback=None, data=None, seed=0, facts=None, **changes):
     """Train the toy; returns its weights and what was shown."""
-    step, watch = step or ToyStep(), watch or Notes()
+    step, callback = step or ToyStep(), callback or Notes()
     finished = train(
         step,
         data=data or ToySamples(),
         order=toy_order(seed),
         settings=toy_settings(**changes),
         folder=folder,
-        watch=watch,
+        callback=callback,
         facts=facts,
     )
-    return finished, step.state_dict(), watch
+    return finished, step.state_dict(), callback
 
 
 def content(folder):
@@ -70,10 +70,10 @@ def assert_close(found, wanted, *, within=1e-5):
 
 def test_it_learns_and_ends_with_the_average(tmp_path):
     start = ToyStep().state_dict()
-    finished, weights, watch = run(
+    finished, weights, callback = run(
         tmp_path, steps=200, checkpoint_every=100, log_every=100, learning_rate=3e-2
     )
-    assert watch.losses[200]["loss/total"] < 0.5 * watch.losses[100]["loss/total"]
+    assert callback.losses[200]["loss/total"] < 0.5 * callback.losses[100]["loss/total"]
     assert not torch.equal(weights["network.layers.0.weight"], start["network.layers.0.weight"])
     assert torch.equal(weights["network.frozen.weight"], start["network.frozen.weight"])
     average = load_file(finished.checkpoint / "average.safetensors")
@@ -84,8 +84,8 @@ def test_it_learns_and_ends_with_the_average(tmp_path):
 
 
 def test_losses_are_shown_per_part_and_quarter_of_the_noise_levels(tmp_path):
-    _, _, watch = run(tmp_path, steps=40, log_every=40)
-    shown = watch.losses[40]
+    _, _, callback = run(tmp_path, steps=40, log_every=40)
+    shown = callback.losses[40]
     quarters = ["levels_0_to_249", "levels_250_to_499", "levels_500_to_749", "levels_750_to_999"]
     parts = [f"loss/{part}/{quarter}" for part in ("rgb", "depth") for quarter in quarters]
     others = ["loss/total", "loss/rgb", "loss/depth", "gradient_norm", "learning_rate"]
@@ -97,17 +97,17 @@ def test_losses_are_shown_per_part_and_quarter_of_the_noise_levels(tmp_path):
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_interrupted_and_resumed_is_never_interrupted(tmp_path, stop_at, accumulation):
     chosen = {"log_every": 1, "lr_schedule": "cosine", "accumulation": accumulation}
-    whole, weights, watch = run(tmp_path / "whole", **chosen)
+    whole, weights, callback = run(tmp_path / "whole", **chosen)
     first = Notes(stop_at=stop_at)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", watch=first, **chosen)
+        run(tmp_path / "cut", callback=first, **chosen)
     # weights come from the checkpoint: the resumed run starts with others, where there is one
     again, resumed, second = run(tmp_path / "cut", step=ToyStep(seed=int(stop_at > 2)), **chosen)
     assert again.resumed_at == (stop_at - 1) // 2 * 2
     assert_equal(resumed, weights)
     assert content(again.checkpoint) == content(whole.checkpoint)
-    assert first.losses | second.losses == watch.losses
-    assert all(watch.losses[number] == shown for number, shown in first.losses.items())
+    assert first.losses | second.losses == callback.losses
+    assert all(callback.losses[number] == shown for number, shown in first.losses.items())
 
 
 def test_interrupted_with_8_bit_state_and_resumed_is_never_interrupted(tmp_path):
@@ -120,7 +120,7 @@ def test_interrupted_with_8_bit_state_and_resumed_is_never_interrupted(tmp_path)
     eight = {"optimizer": "adamw_8bit"}
     whole, weights, _ = run(tmp_path / "whole", step=step(), **eight)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", step=step(), watch=Notes(stop_at=4), log_every=1, **eight)
+        run(tmp_path / "cut", step=step(), callback=Notes(stop_at=4), log_every=1, **eight)
     again, resumed, _ = run(tmp_path / "cut", step=step(seed=1), log_every=1, **eight)
     assert again.resumed_at == 2
     assert_equal(resumed, weights)
@@ -132,19 +132,19 @@ def test_interrupted_with_8_bit_state_and_resumed_is_never_interrupted(tmp_path)
 
 
 def test_means_that_were_begun_before_the_interruption_are_finished_after_it(tmp_path):
-    _, _, watch = run(tmp_path / "whole", log_every=5)
+    _, _, callback = run(tmp_path / "whole", log_every=5)
     run(tmp_path / "cut", steps=4, log_every=5)
     again, _, resumed = run(tmp_path / "cut", log_every=5)
     assert again.resumed_at == 4
-    assert resumed.losses.keys() == watch.losses.keys()
+    assert resumed.losses.keys() == callback.losses.keys()
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     finished, weights, _ = run(tmp_path)
     before = content(finished.checkpoint)
-    again, same, watch = run(tmp_path, step=ToyStep(seed=1))
+    again, same, callback = run(tmp_path, step=ToyStep(seed=1))
     assert (again.resumed_at, again.steps, again.checkpoint) == (6, 6, finished.checkpoint)
-    assert watch.losses == {}
+    assert callback.losses == {}
     assert_equal(same, weights)
     assert content(again.checkpoint) == before
 
@@ -198,11 +198,11 @@ def test_a_damaged_checkpoint_costs_only_its_own_steps(tmp_path, caplog):
 
 def test_validation_sees_the_average_and_changes_nothing(tmp_path):
     _, weights, without = run(tmp_path / "a")
-    finished, same, watch = run(tmp_path / "b", validate_every=1, keep=9, checkpoint_every=1)
+    finished, same, callback = run(tmp_path / "b", validate_every=1, keep=9, checkpoint_every=1)
     assert_equal(same, weights)
-    assert watch.losses == without.losses
-    assert set(watch.validated) == set(range(1, 7))
-    for number, seen in watch.validated.items():
+    assert callback.losses == without.losses
+    assert set(callback.validated) == set(range(1, 7))
+    for number, seen in callback.validated.items():
         folder = finished.checkpoint.parent / f"{number:08d}"
         assert torch.equal(seen, load_file(folder / "average.safetensors")["network.layers.0.weight"])
 
@@ -223,7 +223,7 @@ def test_loader_processes_change_nothing(tmp_path):
 
 
 def portrait(folder, **changes):
-    step, watch = PortraitStep(), Notes()
+    step, callback = PortraitStep(), Notes()
     chosen = {"steps": 2, "log_every": 1, "warmup_steps": 0, "learning_rate": 1e-4, "ema_decay": None}
     train(
         step,
@@ -231,32 +231,32 @@ def portrait(folder, **changes):
         order=toy_order(),
         settings=toy_settings(**{**chosen, **changes}),
         folder=folder,
-        watch=watch,
+        callback=callback,
     )
-    return step.state_dict(), watch
+    return step.state_dict(), callback
 
 
 def test_checkpointed_gradients_and_bf16_on_real_networks(tmp_path):
-    plain, watch = portrait(tmp_path / "plain")
+    plain, callback = portrait(tmp_path / "plain")
     thrifty, same = portrait(tmp_path / "thrifty", gradient_checkpointing=True)
     assert_equal(thrifty, plain)
-    assert same.losses == watch.losses
+    assert same.losses == callback.losses
     half, near = portrait(tmp_path / "half", mixed_precision="bf16")
     assert all(tensor.dtype == torch.float32 for tensor in half.values())
-    assert near.losses != watch.losses
-    assert near.losses[2]["loss/rgb"] == pytest.approx(watch.losses[2]["loss/rgb"], rel=0.02)
+    assert near.losses != callback.losses
+    assert near.losses[2]["loss/rgb"] == pytest.approx(callback.losses[2]["loss/rgb"], rel=0.02)
 
 
 def test_a_sample_that_is_not_finite_stops_the_run_and_is_named(tmp_path):
-    watch = Notes()
+    callback = Notes()
     with pytest.raises(NotFiniteError) as stop:
-        run(tmp_path, data=ToySamples(bad=3), steps=20, checkpoint_every=1, log_every=1, watch=watch)
+        run(tmp_path, data=ToySamples(bad=3), steps=20, checkpoint_every=1, log_every=1, callback=callback)
     order = toy_order()
     position = next(number for number in range(80) if order[number].clip == 3)
     number = position // 4 + 1
     text = str(stop.value)
     assert f"step {number}: loss 'depth' is nan for sample {position} (clip 3), noise level" in text
-    assert max(watch.losses, default=0) == number - 1
+    assert max(callback.losses, default=0) == number - 1
     # nothing that was kept is touched: every checkpoint is finite
     for path in tmp_path.glob("*/*.safetensors"):
         assert all(tensor.isfinite().all() for tensor in load_file(path).values())
@@ -404,13 +404,13 @@ def made(folder, name, rank):
 
 @pytest.mark.parametrize("name", ["none", "gradients", "resumed"])
 def test_two_processes_learn_what_one_does(tmp_path, by_two, name):
-    alone, watch = portrait(tmp_path, ema_decay=0.9, steps=2)
+    alone, callback = portrait(tmp_path, ema_decay=0.9, steps=2)
     weights, losses = made(by_two, name, 0)
     assert_close(weights, alone, within=2e-5)
     assert_equal(made(by_two, name, 1)[0], weights)
     assert made(by_two, name, 1)[1] == {}
     for number, shown in losses.items():
-        assert shown == pytest.approx(watch.losses[int(number)], rel=1e-4)
+        assert shown == pytest.approx(callback.losses[int(number)], rel=1e-4)
     first = set() if name == "resumed" else {"1"}
     assert losses.keys() == {"2"} | first
 
@@ -422,10 +422,10 @@ def test_resumed_with_shared_out_state_is_to_the_bit(by_two):
 
 
 def test_shared_out_bf16_keeps_float32_weights(tmp_path, by_two):
-    _, watch = portrait(tmp_path, ema_decay=0.9, mixed_precision="bf16")
+    _, callback = portrait(tmp_path, ema_decay=0.9, mixed_precision="bf16")
     weights, losses = made(by_two, "bf16", 0)
     assert all(tensor.dtype == torch.float32 for tensor in weights.values())
-    assert losses["2"]["loss/rgb"] == pytest.approx(watch.losses[2]["loss/rgb"], rel=0.02)
+    assert losses["2"]["loss/rgb"] == pytest.approx(callback.losses[2]["loss/rgb"], rel=0.02)
 
 
 def test_all_processes_stop_where_one_meets_a_sample_that_is_not_finite(by_two):

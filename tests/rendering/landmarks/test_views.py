@@ -12,16 +12,9 @@ from rendering.landmarks.views import (
     VIEW_CAMERA,
     HoleCenters,
     head_pose,
-    inside_polygon,
     painted_albedo,
     render_view,
 )
-
-
-def test_even_odd_rule():
-    square = np.array([[0, 0], [2, 0], [2, 2], [0, 2]], float)
-    inside = inside_polygon(np.array([[1.0, 1.0], [3, 1], [1, -1], [0.1, 1.9]]), square)
-    assert inside.tolist() == [True, False, False, True]
 
 
 def test_turning_by_a_yaw_keeps_the_distance_to_the_camera_axis():

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rendering.camera import Camera
-from rendering.rasterizers.rasterize import Raster, empty_raster, rasterize
+from rendering.rasterizers.raster import Raster, empty_raster
+from rendering.rasterizers.rasterize import rasterize
 
 CAMERA = Camera(focal_x_px=90.0, focal_y_px=110.0, center_x_px=30.3, center_y_px=27.1, width=64, height=48)
 CPU = ["numba", "reference"]
@@ -257,9 +258,10 @@ def test_a_gpu_backend_agrees_with_numba(backend: str) -> None:
     np.testing.assert_allclose(gpu.barycentrics[agree], cpu.barycentrics[agree], atol=5e-3)
 
 
-def test_importing_the_front_imports_no_backend() -> None:
+@pytest.mark.parametrize("module", ["rendering.rasterizers.rasterize", "rendering.skin.settings"])
+def test_importing_the_front_or_settings_imports_no_backend(module: str) -> None:
     program = (
-        "import sys, rendering.rasterizers.rasterize; "
+        f"import sys, {module}; "
         "sys.exit(bool({'numba', 'torch', 'nvdiffrast', 'pytorch3d'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

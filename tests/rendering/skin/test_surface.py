@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rendering.camera import Camera
-from rendering.rasterizers.rasterize import empty_raster, rasterize
+from rendering.rasterizers.raster import empty_raster
+from rendering.rasterizers.rasterize import rasterize
 from rendering.skin.settings import SkinSettings
 from rendering.skin.surface import SkinMesh, SkinPicture, skin_mesh, skin_picture
 

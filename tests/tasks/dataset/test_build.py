@@ -13,10 +13,10 @@ import pytest
 
 from flows.build_dataset import BuiltDataset, build_dataset
 from flows.diff_datasets import DiffDatasetsSettings, diff_datasets
+from tasks.chain import Node
 from tasks.engine import run_stage
 from tasks.engine.run_stage import RunSettings
 from tasks.engine.worker_pool import Answer, Worker
-from tasks.stage import Stage
 from tasks.store.actions import Action
 from tasks.store.blobs import Store
 from tasks.store.diff import VersionDiff
@@ -27,8 +27,6 @@ from tasks.store.versions import read_rows
 from tests.engine_stages.repeat import RepeatSettings
 from tests.simulated_build import (
     CLIPS,
-    REPEAT,
-    SPELL,
     ChildBuild,
     simulated_settings,
     simulated_stages,
@@ -147,7 +145,7 @@ def test_a_changed_setting_recomputes_what_depends_on_it_and_diff_names_it(
     with simulated_stages(repeat=RepeatSettings(times=3)):
         changed = build_dataset.fn(simulated_settings(clips, store))
     assert (changed.changed, changed.number) == (True, 2)
-    assert ran == {REPEAT: len(CLIPS)}
+    assert ran == {"repeat": len(CLIPS)}
     diff = difference(store)
     assert {cause.name for clip in diff.changed for cause in clip.causes} == {"times"}
     assert {(cause.kind, cause.old, cause.new) for clip in diff.changed for cause in clip.causes} == {
@@ -166,7 +164,7 @@ def test_a_changed_file_changes_one_row_and_diff_names_it(tmp_path: Path, ran: C
     ran.clear()
     write_clips(clips, {"clip_2": "other"})
     build(clips, store)
-    assert ran == {SPELL: 1, REPEAT: 1}
+    assert ran == {"spell": 1, "repeat": 1}
     diff = difference(store)
     assert [clip.source_name for clip in diff.changed] == ["clip_2"]
     assert [(cause.kind, cause.name) for cause in diff.changed[0].causes] == [("input", "source")]
@@ -206,9 +204,9 @@ def test_what_may_be_the_machines_fault_is_tried_again_by_the_next_build(
     jobs: list[str] = []
     run = Worker.run
 
-    def running(self: Worker, stage: Stage, job: Mapping[str, object]) -> Answer:
-        jobs.append(stage.name)
-        return run(self, stage, job)
+    def running(self: Worker, node: Node, job: Mapping[str, object]) -> Answer:
+        jobs.append(node.name)
+        return run(self, node, job)
 
     monkeypatch.setattr(Worker, "run", running)
     clips = write_clips(tmp_path / "clips", CLIPS | {"clip_1": "die"})
@@ -218,7 +216,7 @@ def test_what_may_be_the_machines_fault_is_tried_again_by_the_next_build(
         jobs.clear()
         again = build_dataset.fn(settings)
     assert again.quarantined == {"crashed": 1}
-    assert jobs == [SPELL], "only the crashed step runs again"
+    assert jobs == ["spell"], "only the crashed step runs again"
     assert (again.changed, again.number) == (False, 1)
     write_clips(clips)
     assert build(clips, settings.store).version == undisturbed.version

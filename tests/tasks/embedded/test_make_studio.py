@@ -10,7 +10,7 @@ import pytest
 from rendering.camera import Camera
 from rendering.rasterizers.rasterize import rasterize
 from tasks.embedded.make_studio import TAKES, make_embedded_studio
-from tasks.sources.studio_generic import scan_generic_rig
+from tasks.sources.generic_rig import GenericRigSet
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def pinhole(camera: dict) -> Camera:
 
 
 def test_every_capture_is_found_by_the_reader(studio: Path) -> None:
-    catalogue = scan_generic_rig(studio)
+    catalogue = GenericRigSet(folder=studio).scan()
     assert len(catalogue.sources) == 2 * len(TAKES) * 3
     assert not catalogue.rejected
     assert {source.subject_id for source in catalogue.sources} == {"subject_00", "subject_01"}

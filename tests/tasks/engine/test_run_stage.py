@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tasks.dag import WILD
 from tasks.engine.clip import Clip
-from tasks.engine.registry import find_stage
 from tasks.engine.run_stage import RunSettings, clip_groups, fast_forward, run_stage
 from tasks.engine.worker_pool import Worker
 from tasks.reasons import Reason
 from tasks.store.actions import find_action
 from tasks.store.blobs import CorruptBlob, Store, file_digest
 from tasks.store.recipes import recipe_of
-from tests.engine_stages.behaviour import Nothing
+from tests.engine_stages.behaviour import NODE, STAGE, Nothing
 
-BEHAVIOUR = "tests.engine_stages.behaviour"
 LIMITS = RunSettings(job_timeout_s=60)
 
 MakeClip = Callable[..., Clip]
@@ -48,12 +48,11 @@ def make_clip(tmp_path: Path) -> MakeClip:
 
 
 def run(store: Store, clips: Sequence[Clip]) -> list[Clip]:
-    return run_stage.fn(BEHAVIOUR, clips, label="", store_root=store.root, settings=Nothing(), run=LIMITS)
+    return run_stage.fn(NODE, clips, label="", store_root=store.root, settings=Nothing(), run=LIMITS)
 
 
 def forward(store: Store, clip: Clip) -> list[Clip] | None:
-    stage = find_stage(BEHAVIOUR)
-    return fast_forward([clip], stage, recipe_of(stage, Nothing()), store)
+    return fast_forward([clip], NODE, recipe_of(STAGE, Nothing()), store)
 
 
 def test_a_clip_gets_its_blobs_values_and_step(store: Store, make_clip: MakeClip) -> None:
@@ -121,6 +120,18 @@ def test_a_clip_without_the_input_passes_by(store: Store, make_clip: MakeClip) -
     assert run(store, [clip]) == [clip]
 
 
+def test_a_clip_passes_a_stage_by_only_where_the_dag_says_so(store: Store, make_clip: MakeClip) -> None:
+    clip = make_clip("fine").model_copy(update={"blobs": {"crop": "1" * 64}, "files": {}})
+    strict = replace(NODE, skip=None)
+    with pytest.raises(LookupError, match=r"behaviour of clip a takes 'source'.*has \['crop'\]"):
+        fast_forward([clip], strict, recipe_of(STAGE, Nothing()), store)
+
+
+def test_a_clip_that_has_a_stage_behind_it_passes_it_by(store: Store, make_clip: MakeClip) -> None:
+    (done,) = run(store, [make_clip("fine")])
+    assert run(store, [done]) == [done]
+
+
 def test_a_missing_blob_means_that_the_stage_runs_again(store: Store, make_clip: MakeClip) -> None:
     clip = make_clip("fine")
     (done,) = run(store, [clip])
@@ -163,6 +174,7 @@ def test_a_source_that_is_gone_is_unreadable(store: Store, make_clip: MakeClip) 
 
 def test_clips_of_one_video_are_one_group_for_a_stage_that_takes_them_together(make_clip: MakeClip) -> None:
     clips = [make_clip("x", name=name, video=video) for name, video in (("c", "v"), ("b", "w"), ("a", "v"))]
-    together = clip_groups(find_stage("focal"), clips)
+    focal, fit = (node for node in WILD if node.name in ("focal", "fit"))
+    together = clip_groups(focal, clips)
     assert [[clip.clip_id for clip in group] for group in together] == [["a", "c"], ["b"]]
-    assert [len(group) for group in clip_groups(find_stage("fit"), clips)] == [1, 1, 1]
+    assert [len(group) for group in clip_groups(fit, clips)] == [1, 1, 1]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.engine.registry import find_stage
 from tasks.engine.worker_pool import JobLimits, StorageError, Worker
 from tasks.reasons import Reason
-
-STAGE = find_stage("tests.engine_stages.behaviour")
+from tests.engine_stages.behaviour import NODE
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def ask(worker, tmp_path):
         scratch = tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
         job = {"blobs": {"source": str(source)}, "values": {}, "settings": {}, "scratch": str(scratch)}
-        return worker.run(STAGE, job)
+        return worker.run(NODE, job)
 
     return ask
 

@@ -15,7 +15,7 @@ from tasks.evaluation.results import SAMPLES, SampleEvaluation
 from tasks.evaluation.score_samples import Sampled, choose_identities
 from tasks.media.video_files import SAMPLES_PER_FRAME, write_audio
 from tests.model.tiny_pipelines import SIDE_PX, video_pipeline
-from tests.tasks.evaluation.made_frames import faces, made_frames, row_of
+from tests.tasks.evaluation.synthetic_frames import faces, row_of, synthetic_frames
 from tests.tasks.evaluation.test_write_page import FACTS, samples
 
 COUNT = COLUMNS + 2
@@ -23,9 +23,9 @@ COUNT = COLUMNS + 2
 
 @pytest.fixture(scope="module")
 def people() -> People:
-    identities = choose_identities(made_frames([(f"p{index}", 2) for index in range(COUNT)]), most=COUNT)
+    identities = choose_identities(synthetic_frames([(f"p{index}", 2) for index in range(COUNT)]), most=COUNT)
     made = PortraitRGBD(rgb=identities.reference, depth_code=faces(COUNT), depth_m=None)
-    sampled = Sampled(scores=samples().scores, seen=made, alone=made)
+    sampled = Sampled(scores=samples().scores, with_reference=made, without_reference=made)
     return People(identities=identities, sampled=sampled, steps=2, seeds=2)
 
 
@@ -58,7 +58,7 @@ def evaluation(tmp_path: Path, *, frames: int, video) -> SimpleNamespace:
     write_audio(audio, random.integers(-3000, 3000, frames * SAMPLES_PER_FRAME).astype(np.int16))
     row = row_of("a", frames=frames, blobs={"clip_audio": "0" * 64})
     return SimpleNamespace(
-        model=SimpleNamespace(video=video),
+        video=video,
         version=SimpleNamespace(rows=[row]),
         split="test",
         store=SimpleNamespace(checked_blob=lambda _digest: audio),

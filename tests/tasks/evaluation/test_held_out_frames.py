@@ -10,7 +10,14 @@ import torch
 from model.samples.manifest import ManifestRow
 from model.samples.pictures import Pictures
 from tasks.evaluation.held_out_frames import choose_frames, joined, taken
-from tests.tasks.evaluation.made_frames import FAR_M, NEAR_M, faces, made_frames, pictures_of, row_of
+from tests.tasks.evaluation.synthetic_frames import (
+    FAR_M,
+    NEAR_M,
+    faces,
+    pictures_of,
+    row_of,
+    synthetic_frames,
+)
 
 
 @dataclass
@@ -76,7 +83,7 @@ def test_metres_are_of_each_frames_own_clip() -> None:
 
 
 def test_what_is_taken_apart_is_joined_again() -> None:
-    pictures = made_frames([("a", 4)]).pictures
+    pictures = synthetic_frames([("a", 4)]).pictures
     again = joined([taken(pictures, [index]) for index in range(4)])
     for name in ("rgb", "code", "mask"):
         assert torch.equal(getattr(again, name), getattr(pictures, name))

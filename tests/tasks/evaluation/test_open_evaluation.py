@@ -8,16 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from tasks.applications.open_model import OpenedModel
 from tasks.dataset.encode_version import VersionEncoder
 from tasks.evaluation import open_evaluation as opening
-from tasks.evaluation.evaluate_depth import mean_map_clips
+from tasks.evaluation.estimators import mean_map_clips
 from tasks.evaluation.evaluate_samples import speaker
 from tasks.evaluation.open_evaluation import EvaluationSettings, open_evaluation
-from tasks.evaluation.open_model import OpenedModel
 from tasks.progress import StageProgress
 from tasks.store.blobs import Store
 from tasks.store.versions import read_version
 from tasks.training.run_folder import PipelineOrigin
+from tests.model.tiny_pipelines import video_pipeline
 from tests.small_training import NAME, NOTICE
 
 SIDE_PX = 16
@@ -25,10 +26,10 @@ SIDE_PX = 16
 
 @pytest.fixture(autouse=True)
 def model(monkeypatch: pytest.MonkeyPatch) -> OpenedModel:
-    """Nothing of it is called."""
+    """A model none of whose networks is called."""
     origin = PipelineOrigin(notices=("Trained for minutes.", NOTICE))
-    model = OpenedModel.model_construct(pipeline=SimpleNamespace(side_px=SIDE_PX), origin=origin, video=None)
-    monkeypatch.setattr(opening, "open_model", lambda _folder, video: model)
+    model = OpenedModel(pipeline=SimpleNamespace(side_px=SIDE_PX), origin=origin)
+    monkeypatch.setattr(opening, "open_inpaint_model", lambda _folder: model)
     return model
 
 
@@ -88,6 +89,17 @@ def test_facts_are_of_the_version_and_the_model(
             "side_px": SIDE_PX,
             "notices": ("Trained for minutes.", NOTICE),
         }
+
+
+def test_the_video_pipeline_beside_the_model_is_opened(
+    toy_store: Store, progress: StageProgress, tmp_path: Path
+) -> None:
+    facts = {"model": tmp_path / "pipeline"}
+    with open_evaluation(settings(toy_store, **facts), progress, further=none) as evaluation:
+        assert evaluation.video is None
+    video_pipeline().save_pretrained(tmp_path / "video_pipeline")
+    with open_evaluation(settings(toy_store, **facts), progress, further=none) as evaluation:
+        assert evaluation.video.side_px == SIDE_PX
 
 
 def test_a_split_without_clips_is_refused(

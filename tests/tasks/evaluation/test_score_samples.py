@@ -1,4 +1,4 @@
-"""Figures of samples: a weak model gets bad ones, never none."""
+"""Scores of samples: a weak model has bad scores, never none."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.metrics.depth_estimators import PipelineDepth
+from model.metrics.depth_estimators import DepthEstimate, EstimatorInput, PipelineDepth
 from model.pipelines.pipeline_image import PortraitRGBD
 from tasks.evaluation import score_samples as scoring
 from tasks.evaluation.score_samples import Identities, SampleScores, choose_identities, score_samples
 from tests.model.tiny_pipelines import image_pipeline
-from tests.tasks.evaluation.made_frames import SIDE_PX, faces, made_frames
+from tests.tasks.evaluation.synthetic_frames import SIDE_PX, faces, synthetic_frames
 
 PEOPLE = 3
 
 
 @pytest.fixture(scope="module")
 def people() -> Identities:
-    return choose_identities(made_frames([("a", 3), ("b", 3), ("c", 3)]), most=PEOPLE)
+    return choose_identities(synthetic_frames([("a", 3), ("b", 3), ("c", 3)]), most=PEOPLE)
 
 
 def scored(people: Identities, monkeypatch: pytest.MonkeyPatch, made: list[PortraitRGBD]) -> SampleScores:
-    """Scores of samples that are given, one batch a seed; the estimator knows everybody's form."""
+    """Scores of given samples, one batch for each seed; the estimator recognises persons by brightness."""
 
-    def estimator(rgb: Tensor) -> Tensor:
-        brightness, known = rgb.mean(dim=(1, 2, 3)), people.reference.mean(dim=(1, 2, 3))
-        return faces(PEOPLE)[(brightness[:, None] - known).abs().argmin(dim=1)]
+    class KnownFaces:
+        def estimate(self, frames: EstimatorInput) -> DepthEstimate:
+            brightness, known = frames.rgb.mean(dim=(1, 2, 3)), people.reference.mean(dim=(1, 2, 3))
+            nearest = (brightness[:, None] - known).abs().argmin(dim=1)
+            return DepthEstimate.everywhere(faces(PEOPLE)[nearest])
 
     monkeypatch.setattr(scoring, "_sampled", lambda _pipeline, _reference, _count, seed, _steps: made[seed])
-    return score_samples(None, people, steps=1, seeds=len(made), estimator=estimator).scores
+    return score_samples(None, people, steps=1, seeds=len(made), estimator=KnownFaces()).scores
 
 
 def portraits(people: Identities, *, faceless: tuple[int, ...] = (), seed: int = 0) -> PortraitRGBD:
@@ -75,12 +77,12 @@ def test_an_untrained_pipeline_is_scored(people) -> None:
     estimator = PipelineDepth(pipeline=pipeline, steps=1, samples=1, seed=0)
     sampled = score_samples(pipeline, people, steps=1, seeds=2, estimator=estimator)
     assert sampled.scores.identities == PEOPLE
-    assert sampled.seen.rgb.shape == (PEOPLE, 3, SIDE_PX, SIDE_PX)
+    assert sampled.with_reference.rgb.shape == (PEOPLE, 3, SIDE_PX, SIDE_PX)
     assert len(sampled.scores.agreement.rate_by_seed) == 2
 
 
 def test_persons_are_in_order_and_their_reference_is_not_among_what_is_known() -> None:
-    frames = made_frames([("b", 3), ("lonely", 1), ("a", 7), ("c", 2)])
+    frames = synthetic_frames([("b", 3), ("lonely", 1), ("a", 7), ("c", 2)])
     people = choose_identities(frames, most=9)
     assert people.subjects == ("a", "b", "c")
     assert [len(known) for known in people.known] == [scoring.KNOWN, 2, 1]
@@ -91,7 +93,7 @@ def test_persons_are_in_order_and_their_reference_is_not_among_what_is_known() -
 
 def test_one_person_is_no_question() -> None:
     with pytest.raises(ValueError, match="1 identities with two frames"):
-        choose_identities(made_frames([("a", 2), ("b", 1)]), most=9)
+        choose_identities(synthetic_frames([("a", 2), ("b", 1)]), most=9)
 
 
 def differs(one: Tensor, other: Tensor) -> bool:

@@ -68,6 +68,7 @@ def depth(**facts) -> DepthEvaluation:
         "left_out": {},
         "subjects": 2,
         "samples": 1,
+        "labels": {"model": "the model, image to depth", "fit_3dmm": "3DMM fitted to the still"},
         "protocols": {"metric": "metric (in mm)"},
         "scores": {"metric": {"model": {"all": score}}},
     }
@@ -89,8 +90,8 @@ def test_samples_without_a_face_are_told_and_a_missing_ratio_is_a_dash(tmp_path:
     written(tmp_path, SAMPLES, samples())
     page = write_page(tmp_path).read_text()
     assert cells(page, "The same without")[1:] == ["75.0 %", "0.500 – 1.000", "50.0 %", "0.250", "0 of 4"]
-    assert cells(page, "Is the made depth")[1:] == ["0.0 %", "0.000 – 0.000", "50.0 %", "–", "3 of 4"]
-    assert "counts as wrong" in page
+    assert cells(page, "Is the sampled depth")[1:] == ["0.0 %", "0.000 – 0.000", "50.0 %", "–", "3 of 4"]
+    assert "counts as a wrong match" in page
     assert "Made of &lt;b&gt;toys" in page
 
 
@@ -103,7 +104,7 @@ def test_frames_that_are_in_no_mean_are_counted_with_their_reasons(tmp_path: Pat
     left_out = {"model": {"it is flat": 1, "it is <small>": 2}, "fit_3dmm": {"not seen": 3}}
     written(tmp_path, DEPTH, depth(skinless=5, left_out=left_out))
     page = write_page(tmp_path).read_text()
-    assert "5 further frames show no skin and were not judged." in page
+    assert "5 further frames show no skin and are left out." in page
     told = re.search(r"Left out of the means.*?</p>", page)
     assert told is not None
     assert "1 of 8 frames of “the model, image to depth” (it is flat), 2 of 8" in told.group()
@@ -114,9 +115,9 @@ def test_frames_that_are_in_no_mean_are_counted_with_their_reasons(tmp_path: Pat
 def test_two_models_on_one_page_are_told(tmp_path: Path) -> None:
     written(tmp_path, DEPTH, depth())
     written(tmp_path, SAMPLES, samples())
-    assert "of different models or versions" not in write_page(tmp_path).read_text()
+    assert "belong to different models or versions" not in write_page(tmp_path).read_text()
     written(tmp_path, SAMPLES, samples(root="b" * 64))
-    assert "of different models or versions" in write_page(tmp_path).read_text()
+    assert "belong to different models or versions" in write_page(tmp_path).read_text()
 
 
 def test_an_empty_folder_has_no_page(tmp_path: Path) -> None:
@@ -130,6 +131,6 @@ def test_figures_of_an_older_program_are_told_and_not_shown(tmp_path: Path) -> N
         write_page(tmp_path)
     written(tmp_path, SAMPLES, samples())
     page = write_page(tmp_path).read_text()
-    assert "depth.json is of another version of portrait-rgbd; evaluate again" in page
+    assert "depth.json was written by another version of portrait-rgbd; evaluate again" in page
     assert 'id="depth"' not in page
     assert 'id="samples"' in page

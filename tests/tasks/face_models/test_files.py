@@ -31,7 +31,7 @@ def test_a_missing_file_stays_a_missing_file(tmp_path):
 def test_other_files_are_refused_with_a_cure(tmp_path, content):
     path = tmp_path / "bad.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad.npz is no face model file.*build-face-model"):
+    with pytest.raises(ValueError, match=r"bad.npz is not a face model file.*build-face-model"):
         load_face_model(path)
 
 
@@ -40,7 +40,7 @@ def test_pickled_arrays_are_not_loaded(tmp_path):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     (tmp_path / "evil.npz").write_bytes(buffer.getvalue())
-    with pytest.raises(ValueError, match="no face model file"):
+    with pytest.raises(ValueError, match="not a face model file"):
         load_face_model(tmp_path / "evil.npz")
 
 
@@ -48,5 +48,5 @@ def test_a_truncated_file_is_refused(tmp_path):
     path = tmp_path / "half.npz"
     save_face_model(path, builtin_head().face_model)
     path.write_bytes(path.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match="no face model file"):
+    with pytest.raises(ValueError, match="not a face model file"):
         load_face_model(path)

@@ -63,7 +63,7 @@ def test_the_provenance_changes_with_a_file(folder):
         (lambda f: (f / "s2" / "jaw.ply").write_text("no ply"), "jaw.ply"),
         (lambda f: [p.unlink() for p in f.rglob("smile.*")], "no expression scans"),
         (lambda f: [p.unlink() for p in f.rglob("*") if p.is_file()], "no .obj, .ply or .npz"),
-        (lambda f: write_mesh(f / "s0" / "neutral.obj", np.eye(60, 3) * 1e5), "no face in metres"),
+        (lambda f: write_mesh(f / "s0" / "neutral.obj", np.eye(60, 3) * 1e5), "not a face in metres"),
     ],
 )
 def test_bad_folders_are_errors_that_say_what(folder, change, words):

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.faces.boxes import landmark_box, overlap
 from tasks.faces.face_landmarker import FoundFace, LandmarkedFace
-from tasks.faces.follow_face import FaceSearch, WatchSettings, watch_face
+from tasks.faces.follow_face import FaceSearch, FollowSettings, follow_face
 
 GRID = np.stack(np.meshgrid(np.linspace(0, 1, 22), np.linspace(0, 1, 22), [0.0]), axis=-1).reshape(-1, 3)[
     :478
@@ -50,28 +50,28 @@ def watch(script: Script, *, scenes: list[int] | None = None) -> FaceSearch:
         frame[0, 0, 0] = index
         frames.append(frame)
     detector: Any = script
-    return watch_face(frames, detector, settings=WatchSettings(), picture_change=0.05)
+    return follow_face(frames, detector, settings=FollowSettings(), picture_change=0.05)
 
 
-def lefts(seen: FaceSearch) -> list[float]:
-    return [round(float(x)) for x in seen.landmarks[:, :, 0].min(axis=1)]
+def lefts(found: FaceSearch) -> list[float]:
+    return [round(float(x)) for x in found.landmarks[:, :, 0].min(axis=1)]
 
 
 def test_follows_one_face_and_searches_rarely() -> None:
     script = Script([[face_at(50 + 5 * index, 60, 80)] for index in range(25)])
-    seen = watch(script)
-    assert lefts(seen) == [50 + 5 * index for index in range(25)]
+    found = watch(script)
+    assert lefts(found) == [50 + 5 * index for index in range(25)]
     assert script.searched == [0, 10, 20]
-    assert seen.frame_size == (320, 240)
-    assert np.isnan(seen.turned).all()
+    assert found.frame_size == (320, 240)
+    assert np.isnan(found.turned).all()
 
 
 def test_stays_with_the_first_face_when_another_comes_near() -> None:
     script = Script([[face_at(50, 60, 80), face_at(300 - 9 * index, 60, 90)] for index in range(15)])
     script.faces[0] = script.faces[0][:1]
-    seen = watch(script)
-    assert lefts(seen) == [50] * 15
-    np.testing.assert_allclose(seen.rival[[0, 10]], [0, (90 / 80) ** 2], rtol=1e-3)
+    found = watch(script)
+    assert lefts(found) == [50] * 15
+    np.testing.assert_allclose(found.rival[[0, 10]], [0, (90 / 80) ** 2], rtol=1e-3)
 
 
 def test_takes_the_largest_face_first() -> None:
@@ -80,15 +80,15 @@ def test_takes_the_largest_face_first() -> None:
 
 def test_a_lost_face_is_looked_for_in_the_whole_frame_at_once() -> None:
     script = Script([[face_at(20, 60, 60)]] * 3 + [[face_at(220, 120, 60)]] * 3)
-    seen = watch(script)
-    assert lefts(seen) == [20] * 3 + [220] * 3
+    found = watch(script)
+    assert lefts(found) == [20] * 3 + [220] * 3
     assert script.searched == [0, 3]
 
 
 def test_no_face_leaves_gaps() -> None:
-    seen = watch(Script([[face_at(20, 60, 60)]] * 2 + [[]] * 3 + [[face_at(20, 60, 60)]]))
-    assert np.isnan(seen.landmarks[2:5]).all()
-    np.testing.assert_array_equal(seen.score > 0, [True, True, False, False, False, True])
+    found = watch(Script([[face_at(20, 60, 60)]] * 2 + [[]] * 3 + [[face_at(20, 60, 60)]]))
+    assert np.isnan(found.landmarks[2:5]).all()
+    np.testing.assert_array_equal(found.score > 0, [True, True, False, False, False, True])
 
 
 def test_a_new_picture_gets_a_new_main_face() -> None:
@@ -98,10 +98,10 @@ def test_a_new_picture_gets_a_new_main_face() -> None:
 
 @pytest.mark.parametrize(("score", "tried"), [(0.95, False), (0.7, True)])
 def test_unsure_faces_are_tried_turned(score: float, tried: bool) -> None:
-    seen = watch(Script([[face_at(50, 60, 80, score=score)]] * 12, is_upright=False))
-    assert np.flatnonzero(seen.turned == 1).tolist() == ([0, 10] if tried else [])
+    found = watch(Script([[face_at(50, 60, 80, score=score)]] * 12, is_upright=False))
+    assert np.flatnonzero(found.turned == 1).tolist() == ([0, 10] if tried else [])
 
 
 def test_a_face_that_leaves_the_frame_is_let_go() -> None:
-    seen = watch(Script([[face_at(-30 - 8 * index, 60, 100)] for index in range(8)]))
-    assert (seen.score[:3] > 0).all()
+    found = watch(Script([[face_at(-30 - 8 * index, 60, 100)] for index in range(8)]))
+    assert (found.score[:3] > 0).all()

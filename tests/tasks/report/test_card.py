@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from model.samples.manifest import ManifestRow
-from tasks.report.card import FORMATS, build_card, markdown_table
+from tasks.report.card import build_card, markdown_table
 from tasks.report.facts import BuildFacts
+from tasks.roles import BY_NAME
 
 MakeRow = Callable[..., ManifestRow]
 
@@ -24,7 +25,7 @@ def test_the_card_says_what_it_is_what_it_is_not_and_how_to_check_it(
     assert "Synthetic source: `embedded studio`" in card
     assert "| `no_face` | 1 |" in card
     assert "| train | 1 | 1 | 8 |" in card
-    assert f"| `crop` | {FORMATS['crop']} |" in card
+    assert f"| `crop` | {BY_NAME['crop'].holds} |" in card
     assert "`mask` |" not in card
     assert '"iterations": 6' in card
 

@@ -1,30 +1,21 @@
-"""Digests of source files, and duplicates."""
+"""Digests of source files."""
 
 import hashlib
 import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.reasons import Reason, Rejected
 from tasks.sources import digest
-from tasks.sources.digest import digest_files, digest_of_roles, digest_source, mark_duplicates
+from tasks.sources.digest import digest_files, digest_of_roles, digest_source
 from tasks.sources.source import ClipSource, make_clip_id
 
 
-def clip(name, path="x", start_s=None, end_s=None):
-    clip_id = make_clip_id("clips", name, start_s, end_s)
+def clip(name, path):
+    clip_id = make_clip_id("clips", name)
     return ClipSource(
-        clip_id=clip_id,
-        source_name=name,
-        path=path,
-        video_id=clip_id,
-        subject_id=name,
-        subset="clips",
-        start_s=start_s,
-        end_s=end_s,
+        clip_id=clip_id, source_name=name, path=path, video_id=clip_id, subject_id=name, subset="clips"
     )
 
 
@@ -128,36 +119,3 @@ def test_one_files_digest_is_its_own_and_several_make_one(tmp_path):
     (tmp_path / "b").unlink()
     with pytest.raises(Rejected, match="image/000001"):
         digest_files(two)
-
-
-def test_duplicates_name_the_clip_that_is_kept():
-    sources = [clip("b"), clip("a"), clip("c"), clip("unread")]
-    digests = {source.clip_id: "same" for source in sources[:2]} | {sources[2].clip_id: "other"}
-    kept, duplicates = mark_duplicates(sources, digests)
-    assert [source.source_name for source in kept] == ["a", "c", "unread"]
-    (duplicate,) = duplicates
-    assert duplicate.source_name == "b"
-    assert duplicate.reason is Reason.DUPLICATE
-    assert "'a'" in duplicate.detail
-    assert sources[1].clip_id in duplicate.detail
-
-
-def test_intervals_of_one_video_are_no_duplicates():
-    sources = [clip("v", start_s=0.0, end_s=5.0), clip("v", start_s=5.0, end_s=9.0), clip("v")]
-    kept, duplicates = mark_duplicates(sources, {source.clip_id: "same" for source in sources})
-    assert len(kept) == 3
-    assert not duplicates
-
-
-@given(
-    contents=st.dictionaries(st.text("abc/", min_size=1, max_size=4), st.sampled_from("xyz"), max_size=8),
-    data=st.data(),
-)
-def test_every_source_is_kept_or_a_duplicate_whatever_the_order(contents, data):
-    sources = [clip(name) for name in contents]
-    digests = {source.clip_id: contents[source.source_name] for source in sources}
-    kept, duplicates = mark_duplicates(data.draw(st.permutations(sources)), digests)
-    assert sorted(entry.clip_id for entry in (*kept, *duplicates)) == sorted(digests)
-    assert [entry.source_name for entry in kept] == sorted(
-        min(name for name in contents if contents[name] == letter) for letter in set(contents.values())
-    )

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tasks.reasons import Reason
-from tasks.sources.hdtf import HdtfSettings, scan_hdtf
+from tasks.sources.hdtf import HdtfSettings
 from tasks.sources.hdtf_lists import read_hdtf_lists
 from tasks.sources.source import DeclaredCrop
 
@@ -46,7 +46,7 @@ def scan(folders, layout, *names):
         path = folders[1] / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
-    return scan_hdtf(HdtfSettings(annotations=folders[0], videos=folders[1], layout=layout))
+    return HdtfSettings(annotations=folders[0], videos=folders[1], layout=layout).scan()
 
 
 def by_name(catalogue):

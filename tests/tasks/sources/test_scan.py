@@ -2,12 +2,16 @@
 
 import os
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tasks.reasons import Reason
-from tasks.sources.scan import SourceSettings, scan_sources
-from tasks.sources.source import make_clip_id
+from tasks.sources.folder import ClipFolder
+from tasks.sources.scan import SourceSettings, scan_sets, scan_sources, source_flags, source_sets
+from tasks.sources.source import Catalogue, ClipSource, make_clip_id
+from tasks.sources.subjects import SubjectSettings
 
 
 def make_clips(root):
@@ -72,3 +76,58 @@ def test_nothing_is_opened(tmp_path, monkeypatch):
 def test_misspelt_setting_is_an_error():
     with pytest.raises(ValueError, match="clip"):
         SourceSettings(clip=("x",))
+
+
+def test_sets_come_in_the_order_of_the_settings(tmp_path):
+    settings = SourceSettings(
+        clips=(tmp_path / "a", tmp_path / "b"),
+        hdtf={"annotations": tmp_path / "lists", "videos": tmp_path / "hdtf", "layout": "raw"},
+        vfhq={"meta": tmp_path / "meta", "clips": tmp_path / "vfhq"},
+        studio=(tmp_path / "rig",),
+        multiface=(tmp_path / "entity",),
+        facescape={"images": tmp_path / "images", "meshes": tmp_path, "scales": tmp_path},
+    )
+    assert [(one.label, one.kind, one.folder.name) for one in source_sets(settings)] == [
+        ("clips", "wild", "a"),
+        ("clips", "wild", "b"),
+        ("HDTF", "wild", "hdtf"),
+        ("VFHQ", "wild", "vfhq"),
+        ("studio", "studio", "rig"),
+        ("Multiface", "studio", "entity"),
+        ("FaceScape", "studio", "images"),
+    ]
+    assert source_sets(SourceSettings()) == ()
+
+
+def test_every_flag_that_names_sources_is_listed():
+    assert source_flags() == "--clips, --hdtf, --vfhq, --studio, --multiface or --facescape"
+
+
+@dataclass(frozen=True)
+class FilmSet:
+    """The recipe of docs/architecture.md for a data set: a label, a kind, a folder and a scan."""
+
+    folder: Path
+    label = "films"
+    kind = "wild"
+
+    def scan(self):
+        sources = [
+            ClipSource(
+                clip_id=make_clip_id("films", path.name),
+                source_name=path.name,
+                path=path,
+                video_id=make_clip_id("films", path.name),
+                subject_id=path.stem,
+                subset="films",
+            )
+            for path in sorted(self.folder.glob("*.mp4"))
+        ]
+        return Catalogue.of(sources, skipped={})
+
+
+def test_a_class_with_the_four_members_is_a_data_set(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    folder = ClipFolder(folder=make_clips(tmp_path / "clips"), subjects=SubjectSettings())
+    catalogue = scan_sets([folder, FilmSet(tmp_path)])
+    assert [source.subset for source in catalogue.sources] == ["clips"] * 5 + ["films"]

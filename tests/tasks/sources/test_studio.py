@@ -10,9 +10,9 @@ from rendering.camera import Camera
 from rendering.undistort import mesh_in_camera
 from tasks.media.capture_inputs import read_pose, read_template, read_vertices
 from tasks.reasons import Reason
-from tasks.sources.facescape import FacescapeSettings, scan_facescape
-from tasks.sources.multiface import scan_multiface
-from tasks.sources.studio_generic import scan_generic_rig
+from tasks.sources.facescape import FacescapeSettings
+from tasks.sources.generic_rig import GenericRigSet
+from tasks.sources.multiface import MultifaceEntity
 
 K = [[1200.0, 0, 255.5], [0, 1210.0, 300.25], [0, 0, 1]]
 """OpenCV's pixel coordinates: the first pixel's centre is (0, 0)."""
@@ -41,8 +41,8 @@ W2C = matrix(rotation(20) @ rotation(180, axis=0), [0.01, -0.02, 0.9])
 def expected_px(points_world_m):
     """By hand: OpenCV axes, pixel coordinates of this project (corner origin)."""
     camera = points_world_m @ W2C[:3, :3].T + W2C[:3, 3]
-    seen = camera @ np.array(K).T
-    return seen[:, :2] / seen[:, 2:] + 0.5
+    projected = camera @ np.array(K).T
+    return projected[:, :2] / projected[:, 2:] + 0.5
 
 
 def project(source, frame=0):
@@ -101,7 +101,7 @@ def write_rig(root, *, unit="mm", convention="opencv", origin="center", pose=Non
 @pytest.mark.parametrize("pose", [None, matrix(rotation(30, axis=2), [0.1, 0.2, -0.3])])
 def test_generic_rig_projects_the_point(tmp_path, unit, convention, origin, pose):
     root = write_rig(tmp_path, unit=unit, convention=convention, origin=origin, pose=pose)
-    (source,) = scan_generic_rig(root).sources
+    (source,) = GenericRigSet(folder=root).scan().sources
     pixels, in_camera = project(source)
     np.testing.assert_allclose(pixels, expected_px(POINTS_M), atol=2e-3)
     np.testing.assert_allclose(in_camera, POINTS_M @ W2C[:3, :3].T + W2C[:3, 3], atol=1e-6)
@@ -114,7 +114,7 @@ def test_generic_rig_names_and_files(tmp_path):
     (root / "images/ann/smile/c1/001.jpg").write_bytes(b"jpg")
     (root / "meshes/ann/smile/002.npz").write_bytes(b"npz")
     (root / "licence.txt").touch()
-    (source,) = scan_generic_rig(root).sources
+    (source,) = GenericRigSet(folder=root).scan().sources
     assert (source.source_name, source.subject_id, source.kind) == ("ann/smile/c1", "ann", "studio")
     assert [frame.name for frame in source.frames] == ["000"]
     assert source.note == "1 frames left out, they have no mesh: 001"
@@ -128,7 +128,7 @@ def test_generic_rig_names_and_files(tmp_path):
 def test_capture_without_any_mesh_is_a_row(tmp_path):
     root = write_rig(tmp_path)
     (root / "meshes/ann/smile/000.npz").unlink()
-    (row,) = scan_generic_rig(root).rejected
+    (row,) = GenericRigSet(folder=root).scan().rejected
     assert (row.kind, row.source_name, row.reason) == ("studio", "ann/smile/c1", Reason.UNREADABLE)
 
 
@@ -138,52 +138,52 @@ def test_capture_with_an_unsafe_file_is_refused(tmp_path):
     (root / "images/ann/smile/c1/000.png").unlink()
     (root / "images/ann/smile/c1/000.png").symlink_to(tmp_path / "outside.png")
     (root / "images/ben").symlink_to(tmp_path)
-    reasons = {row.source_name: row.reason for row in scan_generic_rig(root).rejected}
+    reasons = {row.source_name: row.reason for row in GenericRigSet(folder=root).scan().rejected}
     assert reasons == {"ann/smile/c1": Reason.UNSAFE_PATH, "images/ben": Reason.UNSAFE_PATH}
     (root / "images/ann/smile/c1/000.png").unlink()
     os.mkfifo(root / "images/ann/smile/c1/000.png")
-    assert scan_generic_rig(root).rejected[-1].reason is Reason.NOT_REGULAR
+    assert GenericRigSet(folder=root).scan().rejected[-1].reason is Reason.NOT_REGULAR
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"units": "inch"}, "units"),
         ({"dist": []}, "dist"),
         ({"version": 2}, "version"),
         ({"cameras": []}, "at least one"),
-        ({"template": "../outside.npz"}, "no file below"),
-        ({"template": "missing.npz"}, "no file below"),
+        ({"template": "../outside.npz"}, "not a file below"),
+        ({"template": "missing.npz"}, "not a file below"),
         ({"template": "rig.json"}, "must end in"),
     ],
 )
-def test_wrong_rig_is_an_error(tmp_path, changes, said):
+def test_wrong_rig_is_an_error(tmp_path, changes, message):
     (tmp_path / "outside.npz").touch()
-    with pytest.raises(ValueError, match=said):
-        scan_generic_rig(write_rig(tmp_path / "set", **changes))
+    with pytest.raises(ValueError, match=message):
+        GenericRigSet(folder=write_rig(tmp_path / "set", **changes)).scan()
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("K", [[1200, 3, 0], [0, 1200, 0], [0, 0, 1]], "skew"),
         ("K", [[0, 0, 0], [0, 1200, 0], [0, 0, 1]], "focal"),
         ("K", [[1200, 0], [0, 1200]], "3x3"),
         ("dist", [0.1], "distortion coefficients"),
         ("w2c", (2 * np.eye(4)).tolist(), "last row"),
-        ("w2c", np.diag([2.0, 2, 2, 1]).tolist(), "no rotation"),
-        ("w2c", np.diag([-1.0, 1, 1, 1]).tolist(), "no rotation"),
+        ("w2c", np.diag([2.0, 2, 2, 1]).tolist(), "not a rotation"),
+        ("w2c", np.diag([-1.0, 1, 1, 1]).tolist(), "not a rotation"),
         ("size", [0, 600], "size"),
         ("focal", 3, "focal"),
     ],
 )
-def test_wrong_camera_is_named(tmp_path, field, value, said):
+def test_wrong_camera_is_named(tmp_path, field, value, message):
     root = write_rig(tmp_path)
     rig = json.loads((root / "rig.json").read_text())
     rig["cameras"][0][field] = value
     (root / "rig.json").write_text(json.dumps(rig))
-    with pytest.raises(ValueError, match=said):
-        scan_generic_rig(root)
+    with pytest.raises(ValueError, match=message):
+        GenericRigSet(folder=root).scan()
 
 
 def test_camera_that_the_rig_lacks_is_an_error(tmp_path):
@@ -191,7 +191,7 @@ def test_camera_that_the_rig_lacks_is_an_error(tmp_path):
     (root / "images/ann/smile/c2").mkdir()
     (root / "images/ann/smile/c2/000.png").touch()
     with pytest.raises(ValueError, match="'c2'"):
-        scan_generic_rig(root)
+        GenericRigSet(folder=root).scan()
 
 
 # Multiface
@@ -221,7 +221,7 @@ def write_multiface(root):
 
 
 def test_multiface_projects_the_point(tmp_path):
-    (source,) = scan_multiface(write_multiface(tmp_path)).sources
+    (source,) = MultifaceEntity(folder=write_multiface(tmp_path)).scan().sources
     assert source.source_name == "6795937/E001_Neutral/400002"
     assert source.subject_id == "multiface/6795937"
     assert [frame.mesh.name for frame in source.frames] == ["000102.bin", "000105.bin"]
@@ -234,34 +234,34 @@ def test_multiface_projects_the_point(tmp_path):
 def test_multiface_takes_listed_frames_with_a_mesh(tmp_path):
     entity = write_multiface(tmp_path)
     (entity / "tracked_mesh/E001_Neutral/000105.bin").unlink()
-    (source,) = scan_multiface(entity).sources
+    (source,) = MultifaceEntity(folder=entity).scan().sources
     assert "000105" in source.note
     (entity / "frame_list.txt").write_text("E001_Neutral 000105\n")
-    (row,) = scan_multiface(entity).rejected
+    (row,) = MultifaceEntity(folder=entity).scan().rejected
     assert row.reason is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("1200.0", "wide", ":1: camera '400002'"),
         ("400004", "400002", ":10: a second camera"),
         ("0.01 0 0 0 0", "0.01 0", "coefficients"),
-        ("400004\n", "400004\n1 2 3\n", "whole number of cameras"),
+        ("400004\n", "400004\n1 2 3\n", "not a whole number of cameras"),
     ],
 )
-def test_wrong_krt_is_named(tmp_path, old, new, said):
+def test_wrong_krt_is_named(tmp_path, old, new, message):
     entity = write_multiface(tmp_path)
     (entity / "KRT").write_text((entity / "KRT").read_text().replace(old, new, 1))
-    with pytest.raises(ValueError, match=f"KRT.*{said}"):
-        scan_multiface(entity)
+    with pytest.raises(ValueError, match=f"KRT.*{message}"):
+        MultifaceEntity(folder=entity).scan()
 
 
 def test_wrong_frame_list_is_named(tmp_path):
     entity = write_multiface(tmp_path)
     (entity / "frame_list.txt").write_text("E001_Neutral 000102\nE001_Neutral\n")
     with pytest.raises(ValueError, match=r"frame_list\.txt:2:"):
-        scan_multiface(entity)
+        MultifaceEntity(folder=entity).scan()
 
 
 # FaceScape
@@ -302,7 +302,7 @@ def write_facescape(root, *, registered):
 
 @pytest.mark.parametrize("registered", [False, True])
 def test_facescape_projects_the_point_in_metres(tmp_path, registered):
-    catalogue = scan_facescape(write_facescape(tmp_path, registered=registered))
+    catalogue = write_facescape(tmp_path, registered=registered).scan()
     assert [source.source_name for source in catalogue.sources] == ["12/4_anger/0", "12/4_anger/10"]
     pixels, in_camera = project(catalogue.sources[0])
     np.testing.assert_allclose(pixels, expected_px(POINTS_M), atol=2e-3)
@@ -312,18 +312,18 @@ def test_facescape_projects_the_point_in_metres(tmp_path, registered):
 
 def test_facescape_views_that_cannot_be_used_are_rows(tmp_path):
     settings = write_facescape(tmp_path, registered=False)
-    rows = {row.source_name: row.reason for row in scan_facescape(settings).rejected}
+    rows = {row.source_name: row.reason for row in settings.scan().rejected}
     assert rows == {"12/4_anger/1": Reason.CORRUPT, "12/4_anger/2": Reason.UNREADABLE}
     (tmp_path / "scales.json").write_text("{}")
-    rejected = scan_facescape(settings).rejected
+    rejected = settings.scan().rejected
     assert len(rejected) == 4
     assert all("lacks the take's scale" in row.detail for row in rejected)
     (tmp_path / "meshes/12/4_anger.ply").unlink()
-    assert all("mesh is missing" in row.detail for row in scan_facescape(settings).rejected)
+    assert all("mesh is missing" in row.detail for row in settings.scan().rejected)
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("file", "text", "message"),
     [
         ("scales.json", '{"12": {"4": [0, []]}}', "4_anger"),
         ("scales.json", '{"12": {"4": 7}}', "4_anger"),
@@ -332,8 +332,8 @@ def test_facescape_views_that_cannot_be_used_are_rows(tmp_path):
         ("images/12/4_anger/params.json", "{", "params.json"),
     ],
 )
-def test_wrong_json_is_named(tmp_path, file, text, said):
+def test_wrong_json_is_named(tmp_path, file, text, message):
     settings = write_facescape(tmp_path, registered=False)
     (tmp_path / file).write_text(text)
-    with pytest.raises(ValueError, match=said):
-        scan_facescape(settings)
+    with pytest.raises(ValueError, match=message):
+        settings.scan()

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.reasons import Reason
 from tasks.sources.source import DeclaredCrop
-from tasks.sources.vfhq import VfhqSettings, scan_vfhq
+from tasks.sources.vfhq import VfhqSettings
 from tasks.sources.vfhq_meta import parse_vfhq_meta
 
 NAME = "Clip+-_abC_4+P1+C2+F100-130"
@@ -22,7 +22,7 @@ def folders(tmp_path):
 
 
 def scan(folders):
-    catalogue = scan_vfhq(VfhqSettings(meta=folders[0], clips=folders[1]))
+    catalogue = VfhqSettings(meta=folders[0], clips=folders[1]).scan()
     assert len(catalogue.sources) + len(catalogue.rejected) == 1
     return (*catalogue.sources, *catalogue.rejected)[0]
 

@@ -12,8 +12,9 @@ from model.networks.autoencoder import AutoencoderSize, small_autoencoder
 from model.samples.depth_code import as_picture
 from tasks.media.published_clip import clip_pictures
 from tasks.stage import StageInput
-from tasks.stages.cache_latents import STAGE, LatentSettings, run
+from tasks.stages.cache_latents import LatentSettings, run
 from tasks.weights.vae import find_vae
+from tests.nodes import find_node
 from tests.tasks.small_clips import write_clip
 
 SIDE_PX = 16
@@ -33,7 +34,7 @@ def encode_clip(folder: Path, vae_folder: Path, frames: int, at_once: int = 8) -
     files, values = write_clip(folder / "clip", frames)
     given = StageInput(blobs={**files, **find_vae(vae_folder)}, values=values, scratch=folder)
     output = run(given, LatentSettings(side_px=SIDE_PX, frames_at_once=at_once))
-    assert set(output.files) == set(STAGE.outputs)
+    assert set(output.files) == set(find_node("latents").gives)
     return output.files["latents"]
 
 

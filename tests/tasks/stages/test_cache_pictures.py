@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from tasks.media.published_clip import clip_pictures
 from tasks.stage import StageInput
-from tasks.stages.cache_pictures import STAGE, PictureSettings, run
+from tasks.stages.cache_pictures import PictureSettings, run
+from tests.nodes import find_node
 from tests.tasks.small_clips import write_clip
 
 
@@ -20,7 +21,7 @@ def test_every_nth_frame_is_kept(tmp_path: Path, every: int) -> None:
     output = run(
         StageInput(blobs=files, values=values, scratch=tmp_path), PictureSettings(side_px=16, every=every)
     )
-    assert set(output.files) == set(STAGE.outputs)
+    assert set(output.files) == set(find_node("pictures").gives)
     stored = load_file(output.files["pictures"])
     (whole,) = clip_pictures(files, values, side_px=16, frames_at_once=99)
     assert torch.equal(stored["code"], whole.code[::every].half())

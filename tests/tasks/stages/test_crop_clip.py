@@ -12,7 +12,8 @@ from rendering.crop_square import Square
 from tasks.media.video_files import read_frames, write_video
 from tasks.media.video_index import video_size
 from tasks.stage import StageInput
-from tasks.stages.crop_clip import STAGE, ChosenCrop, CropSettings, choose_crop, run
+from tasks.stages.crop_clip import ChosenCrop, CropSettings, choose_crop, run
+from tests.nodes import find_node
 
 BOXES = np.tile([300.0, 200.0, 400.0, 320.0], (20, 1))
 
@@ -125,7 +126,7 @@ def test_values_say_what_was_done(given: StageInput) -> None:
     assert (values["frame_width"], values["frame_height"], values["crop_side_px"]) == (400, 300, 128)
     assert values["crop_transform"][0] == pytest.approx(128 / values["crop_size_px"])
     assert values["crop_padded"] is False
-    assert set(output.files) == set(STAGE.outputs)
+    assert set(output.files) == set(find_node("crop").gives)
 
 
 def test_the_same_bytes_again(given: StageInput, tmp_path: Path) -> None:

@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 
 from tasks.faces.face_landmarker import FaceLandmarker
-from tasks.faces.follow_face import FaceSearch, watch_face
+from tasks.faces.follow_face import FaceSearch, follow_face
 from tasks.media.video_files import write_video
 from tasks.reasons import Reason, Rejected
 from tasks.stage import StageInput
-from tasks.stages.detect_landmarks import STAGE, Judged, LandmarkSettings, judge, run
+from tasks.stages.detect_landmarks import Judged, LandmarkSettings, judge, run
 from tests.face_clips import moving_face, other_scene, side_by_side, without_face
+from tests.nodes import find_node
 
 SETTINGS = LandmarkSettings()
 
 
 def watched(frames: list[np.ndarray]) -> FaceSearch:
     with FaceLandmarker() as landmarker:
-        return watch_face(
+        return follow_face(
             frames, landmarker, settings=SETTINGS.watch, picture_change=SETTINGS.cuts.weak_change
         )
 
@@ -156,4 +157,4 @@ def test_the_stage_reads_a_video_and_writes_the_same_bytes_again(tmp_path: Path)
             "presence": (18,),
             "score": (18,),
         }
-    assert set(outputs[0].files) == set(STAGE.outputs)
+    assert set(outputs[0].files) == set(find_node("landmarks").gives)

@@ -4,7 +4,8 @@ import pytest
 from rendering.fitting.settings import FocalSettings, LandmarkFitSettings
 from tasks.face_models.files import save_face_model
 from tasks.stage import StageInput
-from tasks.stages.estimate_focal import STAGE, run
+from tasks.stages.estimate_focal import run
+from tests.nodes import find_node
 from tests.rendering.fitting.toy_face import CAMERA, toy_clip, toy_face_model
 
 PART = {
@@ -46,5 +47,5 @@ def test_one_focal_for_the_video_in_source_pixels(blobs, tmp_path):
 
 
 def test_stage_takes_all_clips_of_a_video():
-    assert STAGE.per_video
-    assert "landmarks" in STAGE.inputs
+    assert find_node("focal").per_video
+    assert "landmarks" in find_node("focal").takes

@@ -13,8 +13,9 @@ from model.networks.speech_settings import UntrainedSize, WindowSettings
 from tasks.media.ffmpeg_tool import MediaFileError
 from tasks.media.video_files import write_audio
 from tasks.stage import StageInput, StageOutput
-from tasks.stages.extract_speech import STAGE, SpeechSettings, run
+from tasks.stages.extract_speech import SpeechSettings, run
 from tasks.weights.speech import find_speech_model
+from tests.nodes import find_node
 
 SOUND = (np.random.default_rng(0).normal(size=40 * 640) * 2000).astype(np.int16)
 
@@ -39,7 +40,7 @@ def test_the_features_are_of_the_parts_sound(tmp_path: Path) -> None:
     )
     np.testing.assert_array_equal(features(output), expected)
     assert output.values == {"speech_model": "untrained wav2vec2 (seed 0, 64 x 2)"}
-    assert set(output.files) == set(STAGE.outputs)
+    assert set(output.files) == set(find_node("speech").gives)
 
 
 def test_the_same_bytes_again(tmp_path: Path) -> None:

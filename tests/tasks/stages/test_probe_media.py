@@ -16,6 +16,7 @@ from tasks.reasons import Reason, Rejected
 from tasks.stage import StageInput, StageOutput
 from tasks.stages.probe_media import STAGE, run
 from tests.bad_media import beeps, cut, make_clip, punch, run_tool, write_wav
+from tests.nodes import find_node
 
 FASTSTART = ("-movflags", "+faststart")
 CENC = (
@@ -392,4 +393,5 @@ def test_a_broken_ffmpeg_is_noticed(
 
 
 def test_the_stage_names_what_it_depends_on() -> None:
-    assert (STAGE.inputs, STAGE.outputs, STAGE.tools) == (("source",), ("plan",), ("ffmpeg",))
+    node = find_node("probe")
+    assert (node.takes, node.gives, STAGE.tools) == (("source",), ("plan",), ("ffmpeg",))

@@ -18,7 +18,8 @@ from tasks.media.video_files import read_frames
 from tasks.reasons import Reason, Rejected
 from tasks.stage import StageInput, StageOutput
 from tasks.stages.depth_settings import DepthSettings
-from tasks.stages.render_depth import STAGE, run
+from tasks.stages.render_depth import run
+from tests.nodes import find_node
 
 SIDE_PX = 96
 CAMERA = Camera(
@@ -133,7 +134,7 @@ def test_a_capture_is_rendered_from_its_own_meshes(tmp_path: Path) -> None:
     output = run(given, DepthSettings())
     np.testing.assert_allclose(decoded(output)[0], expected, atol=1e-5)
     assert output.values["mask_source"] == "mesh"
-    assert set(output.files) == set(STAGE.outputs)
+    assert set(output.files) == set(find_node("depth").gives)
 
 
 def test_the_same_bytes_again_and_from_the_oracle_nearly(tmp_path: Path) -> None:

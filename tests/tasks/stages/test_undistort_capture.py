@@ -14,7 +14,8 @@ from tasks.reasons import Reason, Rejected
 from tasks.sources.capture_files import convert_camera
 from tasks.sources.source import CaptureFrame, CaptureSource
 from tasks.stage import StageInput
-from tasks.stages.undistort_capture import STAGE, UndistortSettings, run
+from tasks.stages.undistort_capture import UndistortSettings, run
+from tests.nodes import find_node
 
 SIZE = (720, 600)
 K = np.array([[900.0, 0, 371.2], [0, 905.0, 290.6], [0, 0, 1]])
@@ -114,7 +115,9 @@ def source(tmp_path, picture):
 def run_on(source, tmp_path, **changes):
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
-    values = {name: value for name, value in source.values.items() if name in STAGE.reads} | changes
+    values = {
+        name: value for name, value in source.values.items() if name in find_node("undistort").reads
+    } | changes
     return run(StageInput(blobs=source.files, values=values, scratch=scratch), UndistortSettings())
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.engine.registry import STAGE_MODULES
+from tasks.dag import data_stages
 from tasks.store.reached_modules import reached_modules
 
 
@@ -12,7 +12,7 @@ def test_imports_of_imports_and_inside_functions_are_found():
     assert "rendering.rasterizers.numba_backend" in reached  # imported inside rasterize()
 
 
-@pytest.mark.parametrize("module", STAGE_MODULES.values())
+@pytest.mark.parametrize("module", [node.dotted for node in data_stages()])
 def test_every_stage_reaches_itself_and_nothing_that_decides_where_or_when_it_runs(module):
     reached = reached_modules(module)
     assert module in reached

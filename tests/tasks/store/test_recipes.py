@@ -74,7 +74,7 @@ def test_keys_do_not_depend_on_the_machines_surroundings(tmp_path: Path) -> None
         "from pydantic import BaseModel\n"
         "class Own(BaseModel): scale: float = 1.6; kinds: frozenset[Reason] = frozenset()\n"
         "stage = Stage(name='cut', version=1, run=print, settings_type=Own, modules=('tasks.stage',),\n"
-        "              tools=('numpy', 'pydantic'), inputs=(), outputs=())\n"
+        "              tools=('numpy', 'pydantic'))\n"
         "key = action_key(recipe_of(stage, Own()).digest, inputs={'b': '1', 'a': '2'}, given={'x': .1})\n"
         "print(key, {'a', 'b', 'c'})\n"
     )

@@ -1,0 +1,1 @@
+"""Applications of a trained model: what they share is the loader of saved pipelines."""
