@@ -104,6 +104,7 @@ def align(estimate: Tensor, target: Tensor, mask: Tensor, *, names: Sequence[str
         ValueError: a mask is empty, or a value on it is not finite.
     """
     _check(estimate, target, mask, names)
+    # in float64: the variance of a face is small beside its squared distance
     weight = mask.double()
     count = weight.sum(dim=(1, 2))
     source, wanted = (torch.where(mask, values.double(), 0.0) for values in (estimate, target))
@@ -147,6 +148,7 @@ def depth_scores(
         truth, unit, estimate = _near_bright(truth_m.double(), mask, names), 1.0, -estimate
     alignment = align(estimate, truth, mask, names=names)
     aligned = alignment.apply(estimate)
+    # AbsRel divides by the truth, which is 0 at the farthest pixel of the normalised space: hence the cut.
     scored = mask & (truth > protocol.cut)
     pixels = scored.sum(dim=(1, 2))
     _name_first(pixels == 0, names, f"no ground truth exceeds the cut {protocol.cut:g} on the mask")
@@ -171,6 +173,7 @@ def why_unscored(truth_m: Tensor, mask: Tensor) -> list[str | None]:
         truth_m: (B, H, W) metres.
         mask: (B, H, W) bool.
     """
+    # a flat truth has no range to normalise by, and any constant estimate fits it
     near, far = _ends(truth_m, mask)
     is_small = mask.sum(dim=(1, 2)) < LEAST_PIXELS
     return [

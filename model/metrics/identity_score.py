@@ -68,6 +68,7 @@ def match(errors: Tensor, *, has_face: Tensor) -> Matches:
     if count < 2 or errors.shape != (count, count):
         raise ValueError(f"errors of shape {tuple(errors.shape)}, need (N, N) with N of at least 2")
     is_right = has_face & (errors.argmin(dim=1) == torch.arange(count))
+    # the mean over other candidates is the row sum without the diagonal
     shown, own = errors[has_face], errors.diagonal()[has_face]
     others = (shown.sum() - own.sum()) / (len(shown) * (count - 1))
     return Matches(
@@ -80,6 +81,7 @@ def match(errors: Tensor, *, has_face: Tensor) -> Matches:
 
 def _coarse(pictures: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean skin colour of each cell (B, 3, 8, 8), share of skin in it (B, 8, 8), and mean colour (B, 3)."""
+    # A mean colour of the skin in each cell: mean of the masked picture / mean of the mask.
     weight = mask[:, None].float()
     cover = functional.adaptive_avg_pool2d(weight, COARSE)
     cells = functional.adaptive_avg_pool2d(pictures * weight, COARSE) / cover.clamp(min=1e-6)

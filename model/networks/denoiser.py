@@ -6,12 +6,12 @@ masked latents are appended, so that the joint weights remain a prefix. Mask 1 =
 
 from __future__ import annotations
 
-import logging
 from typing import Any, cast
 
 import torch
 from diffusers import UNet2DConditionModel
 
+from model.networks import diffusers_hooks  # noqa: F401  # drops its report of input_layout
 from model.networks.autoencoder import LATENT_CHANNELS
 
 Tensors = dict[str, torch.Tensor]
@@ -26,11 +26,6 @@ LAYOUT_CHANNELS = {
     "masked_z_rgb": 4,
     "masked_z_depth": 4,
 }
-
-# input_layout is an entry of ours in the configuration; the library would report it at every load
-logging.getLogger("diffusers.configuration_utils").addFilter(
-    lambda record: "input_layout" not in record.getMessage()
-)
 
 UNUSED_REFERENCE_TAIL = (
     "conv_norm_out.",

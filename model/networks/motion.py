@@ -7,23 +7,18 @@ motion module its features are put before the noisy frames on the frame axis and
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, cast
 
 import torch
-from diffusers import ModelMixin as ModelMixin  # pipelines load a class from a module that has this name
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
 
+from model.networks.diffusers_hooks import ModelMixin as ModelMixin
+from model.networks.diffusers_hooks import retype
 from model.networks.reference import install_reference_attention
-
-# the library warns at every cast of a network, even of one that keeps no module in float32
-logging.getLogger("diffusers.models.modeling_utils").addFilter(
-    lambda record: "kept in float32: []" not in record.getMessage()
-)
 
 MotionFeatures = Mapping[str, Tensor]
 """Name of a motion module -> the ReferenceNet's features of the motion frames, (B, n, C, h, w)."""
@@ -86,9 +81,8 @@ class VideoDenoiser(UNetMotionModel):  # type: ignore[misc]
         super().__init__(*args, **settings)
         for module in self.modules():
             if type(module) is AnimateDiffTransformer3D:
-                # built by the library's constructor; changing the class keeps weights, names and config
-                module.__class__ = MotionModule
-                module.norm.__class__ = FrameNorm
+                retype(module, MotionModule)
+                retype(module.norm, FrameNorm)
         install_reference_attention(self)
 
     def forward(

@@ -6,9 +6,10 @@ from typing import cast
 
 import torch
 from diffusers import ConfigMixin
-from diffusers import ModelMixin as ModelMixin  # pipelines load a class from a module that has this name
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor
+
+from model.networks.diffusers_hooks import ModelMixin as ModelMixin
 
 
 class Prompt(ModelMixin, ConfigMixin):  # type: ignore[misc]

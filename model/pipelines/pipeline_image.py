@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from model.networks.autoencoder import LATENT_CHANNELS, decode, encode
 from model.networks.denoiser import INPAINT_LAYOUT
+from model.networks.diffusers_hooks import loadable_by_name
 from model.networks.prompt import Prompt
 from model.networks.reference import (
     Reference,
@@ -21,7 +22,6 @@ from model.networks.reference import (
     reference_features,
     reference_keys,
 )
-from model.pipelines.diffusers_hooks import loadable_by_name
 from model.pipelines.pipeline_inputs import PictureArguments, RequestChecks, broadcast_mask
 from model.pipelines.sampling import Prediction, denoise, guided_at_once
 from model.samples.depth_code import DepthRange, as_picture, from_picture

@@ -195,6 +195,7 @@ def framed_speech(speech: Tensor) -> NDArray[np.int16]:
     least, most = (float(end) for end in torch.aminmax(speech))
     if not (least >= -1 and most <= 1):  # NaN fails both
         raise ValueError("speech: values outside [-1, 1], or NaN; divide 16 bit samples by 32768")
+    # The training read 16-bit sound in whole frames, so that the speech network sees the same kind of input.
     whole = torch.zeros(frames * SAMPLES_PER_FRAME)
     kept = speech[: len(whole)].float().cpu()
     whole[: len(kept)] = kept

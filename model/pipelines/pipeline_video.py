@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from transformers import Wav2Vec2Model
 
 from model.networks.autoencoder import LATENT_CHANNELS, decode, encode
+from model.networks.diffusers_hooks import loadable_by_name
 from model.networks.motion import VideoDenoiser, motion_features
 from model.networks.prompt import Prompt
 from model.networks.reference import (
@@ -27,7 +28,6 @@ from model.networks.reference import (
 from model.networks.speech import speech_parts, whole_frames
 from model.networks.speech_adapter import Speech, SpeechAdapter
 from model.networks.speech_settings import WindowSettings
-from model.pipelines.diffusers_hooks import loadable_by_name
 from model.pipelines.pipeline_inputs import RequestChecks, framed_speech
 from model.pipelines.sampling import Guide, Prediction, denoise, guided
 from model.pipelines.speech_stream import SpeechStream
@@ -221,6 +221,7 @@ class PortraitRGBDVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Sample clean latents (1, 8, count, h, w) of the next frames after motion frames (1, n, 4, h, w)."""
         shape = (1, 2 * LATENT_CHANNELS, count, *motion.shape[-2:])
         noise = randn_tensor(shape, request.generator, device=self.device, dtype=self.denoiser.dtype)
+        # windows of k frames of speech features around each frame (paper section 7.1)
         windows = request.speech.take(count)[None].to(self.device)
         return denoise(
             self._prediction(request, motion, windows), noise, schedule=self.scheduler, steps=request.steps

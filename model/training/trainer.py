@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin
 from diffusers import ModelMixin
 from torch import nn
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from model.samples.sample_order import ProcessBatches, SampleOrder
 from model.samples.training_set import Sample
+from model.training import accelerate_hooks
 from model.training.checkpoint import Checkpoint, newest_checkpoint, tidy_checkpoints, write_checkpoint
 from model.training.learner import Learner
 from model.training.loss_log import LossLog
@@ -144,11 +144,8 @@ class _Run:
 
 
 def _accelerator(settings: TrainerSettings) -> Accelerator:
-    """An accelerator for this run alone.
-
-    accelerate keeps one state for the whole process, with the precision of the run before: reset it.
-    """
-    AcceleratorState._reset_state()
+    """An accelerator for this run alone."""
+    accelerate_hooks.forget_last_run()
     accelerator = Accelerator(
         mixed_precision=settings.mixed_precision,
         gradient_accumulation_plugin=GradientAccumulationPlugin(

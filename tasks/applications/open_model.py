@@ -17,7 +17,7 @@ import torch
 from diffusers import DiffusionPipeline
 from pydantic import ValidationError
 
-from model.pipelines import diffusers_hooks, transformers_hooks
+from model.networks import diffusers_hooks, transformers_hooks
 from model.pipelines.pipeline_image import PortraitRGBDPipeline
 from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
 from tasks.training.run_folder import ORIGIN, PipelineOrigin
@@ -55,6 +55,7 @@ def open_model(folder: Path, *, kind: type[P]) -> OpenedModel[P]:
         ValueError: the folder does not hold such a pipeline, or a file of it is missing or invalid; names the
             folder, what is wrong and the cure.
     """
+    # checked before diffusers reads the folder: its own errors name no cure
     _check_kind(folder, kind)
     diffusers_hooks.hide_progress_bars()
     transformers_hooks.hide_progress_bars()

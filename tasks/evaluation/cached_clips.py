@@ -80,4 +80,5 @@ def thinning(frames: int, *, side_px: int, least: int) -> int:
     """
     if side_px <= WHOLE_TO_PX:
         return 1
+    # the largest power of two n with frames / n >= least
     return 1 << max((frames // least).bit_length() - 1, 0)

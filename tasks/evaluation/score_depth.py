@@ -164,10 +164,12 @@ def mean_scores(lines: Sequence[FrameScore | LeftOut], protocol: Protocol) -> di
 
 
 def _mean(own: Sequence[FrameScore], base: Mapping[tuple[str, int], FrameScore]) -> MeanScore:
+    # dict.fromkeys keeps the order of the seeds
     seeds = dict.fromkeys(score.seed for score in own)
     by_seed = [[score for score in own if score.seed == seed] for seed in seeds]
 
     def ratios(name: str) -> tuple[float, ...]:
+        # a ratio of means: in a mean of ratios, frames close to the mean map would dominate
         return tuple(
             mean(getattr(s, name) for s in some) / mean(getattr(base[s.clip_id, s.frame], name) for s in some)
             for some in by_seed

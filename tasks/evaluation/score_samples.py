@@ -146,6 +146,7 @@ def score_samples(
 def _sampled(
     pipeline: PortraitRGBDPipeline, reference: Tensor | None, count: int, seed: int, steps: int
 ) -> PortraitRGBD:
+    # seeded by seed and place only: samples with and without reference share their noise
     noise = [torch.Generator().manual_seed(seed * 2**20 + index) for index in range(count)]
     samples = pipeline(reference, samples=count, num_inference_steps=steps, generator=noise)
     return PortraitRGBD(rgb=samples.rgb.cpu(), depth_code=samples.depth_code.cpu(), depth_m=None)

@@ -51,6 +51,7 @@ def code_tile(code: Tensor) -> Tile:
 
 def error_tile(error_mm: Tensor, mask: Tensor) -> Tile:
     """Tile of the error, estimate - ground truth (H, W) in mm, on the mask (H, W); grey outside."""
+    # -MOST_ERROR_MM .. MOST_ERROR_MM to 0 .. 1 along the colours
     level = ((error_mm / MOST_ERROR_MM).clamp(-1, 1) + 1) / 2
     colors = ERROR_COLORS[(level * 255).round().long().numpy()]
     colors[~mask.numpy()] = 40

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ from diffusers import ModelMixin
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from model.training import accelerate_hooks
 from tasks.progress import StageProgress
 
 ValidationPictures = Callable[[Mapping[str, ModelMixin]], Mapping[str, Tensor]]
@@ -48,7 +48,7 @@ class ProgressCallback:
         self._logs = logs
         self._board: SummaryWriter | None = None
         progress.begin(stage, clips=steps, unit="steps")
-        logging.getLogger("accelerate").setLevel(logging.WARNING)
+        accelerate_hooks.hide_information()
 
     def _board_from(self, step: int) -> SummaryWriter:
         """The board, opened at the first thing to show: of several processes only the main one opens it.

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
-from transformers.utils.logging import disable_progress_bar
 
+from model.networks import transformers_hooks
 from model.networks.autoencoder import fit_scaling_factor
 from model.networks.noise_schedule import noise_schedule
 from model.networks.pretrained import load_vae
@@ -57,7 +57,7 @@ def save_video_networks(training: Training, plan: StagePlan, record: StageRecord
             num_motion_frames=length.num_motion_frames,
             speech_frames=length.speech,
         )
-        disable_progress_bar()  # of the speech network's one file
+        transformers_hooks.hide_progress_bars()
         training.folder.save_pipeline(VIDEO, pipeline, done)
 
     return training.folder.finish(record, plan.networks, also=save_pipeline)

@@ -30,9 +30,9 @@ def test_the_code_of_the_page_runs(tmp_path, monkeypatch):
     names: dict[str, object] = {}
     for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
         exec(compile(block, "docs/pipelines.md", "exec"), names)
-    made, anybody = names["made"], names["anybody"]
-    assert made.rgb.shape == anybody.rgb.shape == (2, 3, SIDE_PX, SIDE_PX)
-    assert made.depth_m.min() >= 0.5
+    samples, others = names["samples"], names["random_identities"]
+    assert samples.rgb.shape == others.rgb.shape == (2, 3, SIDE_PX, SIDE_PX)
+    assert samples.depth_m.min() >= 0.5
     upper = slice(0, SIDE_PX // 2)
     assert torch.equal(names["new"].rgb[:, :, upper], names["portrait"][:, :, upper])
     assert torch.equal(names["new"].depth_code[:, upper], names["depth"][:, upper])

@@ -18,25 +18,25 @@ def faces() -> Tensor:
 
 
 def test_estimates_of_the_own_face_are_nearest_whatever_their_scale_and_shift() -> None:
-    made = faces()
-    matches = match(agreement_errors(made, 0.3 * made + 5), has_face=has_face(made))
+    samples = faces()
+    matches = match(agreement_errors(samples, 0.3 * samples + 5), has_face=has_face(samples))
     assert matches.rate == 1
     assert matches.ratio < 1e-3
 
 
 def test_rows_are_samples_and_columns_estimates() -> None:
-    made = faces()
-    errors = agreement_errors(made, made.roll(1, dims=0))
+    samples = faces()
+    errors = agreement_errors(samples, samples.roll(1, dims=0))
     assert errors.argmin(dim=1).tolist() == [1, 2, 0]
 
 
 def test_a_sample_without_a_face_has_no_errors_and_costs_the_others_none() -> None:
-    made = faces()
-    whole = agreement_errors(made, made.roll(1, dims=0))
-    made[1] = 1.0
-    made[1, 0, :2] = 0.0
-    assert has_face(made).tolist() == [True, False, True]
-    errors = agreement_errors(made, faces().roll(1, dims=0))
+    samples = faces()
+    whole = agreement_errors(samples, samples.roll(1, dims=0))
+    samples[1] = 1.0
+    samples[1, 0, :2] = 0.0
+    assert has_face(samples).tolist() == [True, False, True]
+    errors = agreement_errors(samples, faces().roll(1, dims=0))
     assert errors[1].isnan().all()
     assert torch.equal(errors[::2], whole[::2])
 

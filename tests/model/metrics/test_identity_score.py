@@ -1,4 +1,4 @@
-"""Matches of made portraits with persons: known answers on flat colours."""
+"""Matches of samples portraits with persons: known answers on flat colours."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_pictures_of_a_person_are_nearest_to_that_person() -> None:
 
 
 def test_what_is_outside_of_the_masks_does_not_count() -> None:
-    made = flat(PEOPLE).clone()
-    made[:, :, :, 8:] = flat(PEOPLE[1:] + PEOPLE[:1])[:, :, :, 8:]
-    assert matched(identity_errors(made, left_half(), flat(PEOPLE), left_half())).rate == 1
-    assert matched(identity_errors(made, ~left_half(), flat(PEOPLE), ~left_half())).rate == 0
+    samples = flat(PEOPLE).clone()
+    samples[:, :, :, 8:] = flat(PEOPLE[1:] + PEOPLE[:1])[:, :, :, 8:]
+    assert matched(identity_errors(samples, left_half(), flat(PEOPLE), left_half())).rate == 1
+    assert matched(identity_errors(samples, ~left_half(), flat(PEOPLE), ~left_half())).rate == 0
 
 
 def test_coarse_form_tells_people_of_one_colour_apart() -> None:

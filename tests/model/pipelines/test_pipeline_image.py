@@ -178,11 +178,11 @@ def test_a_sample_of_a_batch_is_the_sample_made_alone(pipeline):
 
 @pytest.mark.parametrize(("scale", "times"), [(1.0, 1), (2.0, 2), (0.0, 1)])
 def test_guidance_is_one_call_and_only_its_scales_are_paid_for(pipeline, scale, times):
-    with watched(pipeline.denoiser) as said, watched(pipeline.reference_net) as seen:
+    with watched(pipeline.denoiser) as calls, watched(pipeline.reference_net) as reference_calls:
         sampled(pipeline, rgb(2), image=rgb(2), guidance_scale=scale)
-    assert len(said) == STEPS
-    assert {len(latents) for latents in said.first} == {times * 2}
-    assert len(seen) == (scale != 0)
+    assert len(calls) == STEPS
+    assert {len(latents) for latents in calls.first} == {times * 2}
+    assert len(reference_calls) == (scale != 0)
 
 
 def test_guidance_attends_to_no_reference_in_vain(pipeline, monkeypatch):
@@ -210,9 +210,9 @@ def test_guidance_attends_to_no_reference_in_vain(pipeline, monkeypatch):
 
 
 def test_without_a_reference_the_reference_net_rests(pipeline):
-    with watched(pipeline.denoiser) as said, watched(pipeline.reference_net) as seen:
+    with watched(pipeline.denoiser) as calls, watched(pipeline.reference_net) as reference_calls:
         sampled(pipeline)
-    assert (len(said), len(seen)) == (STEPS, 0)
+    assert (len(calls), len(reference_calls)) == (STEPS, 0)
 
 
 def test_guidance_goes_beyond_what_the_reference_says(pipeline):

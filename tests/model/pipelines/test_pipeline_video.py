@@ -75,15 +75,15 @@ def test_metres_are_the_codes_of_a_range(pipeline):
 
 
 def test_the_portrait_the_speech_and_the_noise_count(pipeline):
-    said, _ = stacked(talk(pipeline))
+    frames_rgb, _ = stacked(talk(pipeline))
     again, _ = stacked(talk(pipeline))
-    assert torch.equal(said, again)
+    assert torch.equal(frames_rgb, again)
     for other in (
         talk(pipeline, seed=1),
         talk(pipeline, reference=rgb(seed=1)),
         talk(pipeline, speech=sound(2 * CHUNK * FRAME, seed=1)),
     ):
-        assert (stacked(other)[0] - said).abs().max() > 1e-4
+        assert (stacked(other)[0] - frames_rgb).abs().max() > 1e-4
 
 
 def test_in_half_precision_frames_are_still_floats():
@@ -108,32 +108,32 @@ def test_two_clips_at_once_do_not_disturb_each_other(pipeline):
 
 def test_frames_are_given_out_before_the_next_chunk_is_made(pipeline):
     """echomimic #139: all frames were held, and three minutes ran out of memory."""
-    with watched(pipeline.denoiser) as said, watched(pipeline.vae.decoder) as decoded:
+    with watched(pipeline.denoiser) as calls, watched(pipeline.vae.decoder) as decoded:
         frames = talk(pipeline, 3 * CHUNK)
-        assert len(said) == 0
+        assert len(calls) == 0
         next(frames)
-        assert (len(said), len(decoded)) == (STEPS, 2)
+        assert (len(calls), len(decoded)) == (STEPS, 2)
         list(islice(frames, CHUNK - 1))
-        assert len(said) == STEPS
+        assert len(calls) == STEPS
         next(frames)
-        assert len(said) == 2 * STEPS
+        assert len(calls) == 2 * STEPS
         assert len(list(frames)) == 2 * CHUNK - 1
-    assert [latents.shape[2] for latents in said.first] == [CHUNK] * 3 * STEPS
+    assert [latents.shape[2] for latents in calls.first] == [CHUNK] * 3 * STEPS
 
 
 def test_the_last_chunk_is_as_long_as_what_is_left(pipeline):
     """hallo #41: frames of the last chunk were dropped."""
-    with watched(pipeline.denoiser) as said:
+    with watched(pipeline.denoiser) as calls:
         list(talk(pipeline, CHUNK + 1))
-    assert [latents.shape[2] for latents in said.first] == [CHUNK] * STEPS + [1] * STEPS
+    assert [latents.shape[2] for latents in calls.first] == [CHUNK] * STEPS + [1] * STEPS
 
 
 def test_the_portrait_is_seen_once_and_motion_frames_once_a_chunk(pipeline):
     """hallo #28, #64: sampling took minutes a second; what does not change is computed once."""
     attention = pipeline.denoiser.down_blocks[0].attentions[0].transformer_blocks[0].attn1
-    with watched(pipeline.reference_net) as seen, watched(attention.to_k) as projected:
+    with watched(pipeline.reference_net) as reference_calls, watched(attention.to_k) as projected:
         list(talk(pipeline, 3 * CHUNK))
-    assert [len(latents) for latents in seen.first] == [1, GIVEN, GIVEN, GIVEN]
+    assert [len(latents) for latents in reference_calls.first] == [1, GIVEN, GIVEN, GIVEN]
     # the portrait's keys once, then those of a chunk's own frames at each step
     assert [len(tokens) for tokens in projected.first] == [1] + [CHUNK] * 3 * STEPS
 
@@ -145,15 +145,15 @@ def test_motion_frames_are_the_last_clean_latents_before_the_chunk(monkeypatch, 
     clean = []
     monkeypatch.setattr(pipeline_video, "denoise", kept(pipeline_video.denoise, clean))
     chunks = 3
-    with watched(pipeline.reference_net) as seen:
+    with watched(pipeline.reference_net) as reference_calls:
         list(talk(pipeline, chunks * (window - given)))
     with torch.inference_mode():
         portrait = encode(pipeline.vae, rgb() * 2 - 1)
     history = [portrait.expand(given, -1, -1, -1)]
     history += [latents[0, :4].transpose(0, 1) for latents in clean]
-    for chunk, motion in enumerate(seen.first[1:]):
+    for chunk, motion in enumerate(reference_calls.first[1:]):
         assert torch.equal(motion, torch.cat(history[: chunk + 1])[-given:])
-    assert len(seen) == 1 + chunks == 1 + len(clean)
+    assert len(reference_calls) == 1 + chunks == 1 + len(clean)
 
 
 def test_frames_are_the_clean_latents_in_order(monkeypatch, pipeline):
@@ -180,14 +180,14 @@ def kept(function, results):
 
 
 @pytest.mark.parametrize(
-    ("reference_scale", "speech_scale", "calls"),
+    ("reference_scale", "speech_scale", "each_step"),
     [(1, 1, 1), (2, 1, 2), (1, 2, 2), (0.5, 1, 2), (2, 3, 3), (2, 2, 2), (0, 1, 1), (1, 0, 1), (0, 0, 1)],
 )
-def test_each_scale_that_is_not_1_costs_a_call(pipeline, reference_scale, speech_scale, calls):
-    with watched(pipeline.denoiser) as said:
+def test_each_scale_that_is_not_1_costs_a_call(pipeline, reference_scale, speech_scale, each_step):
+    with watched(pipeline.denoiser) as calls:
         next(talk(pipeline, CHUNK, reference_scale=reference_scale, speech_scale=speech_scale))
-    assert len(said) == calls * STEPS
-    assert {len(latents) for latents in said.first} == {1}
+    assert len(calls) == each_step * STEPS
+    assert {len(latents) for latents in calls.first} == {1}
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,10 @@ def test_each_scale_that_is_not_1_costs_a_call(pipeline, reference_scale, speech
     ],
 )
 def test_only_what_is_guided_by_is_left_out(pipeline, scales, conditions):
-    """Pairs of: the portrait is seen, the speech is heard."""
-    with watched(pipeline.denoiser) as said:
+    """Pairs: whether a call is conditioned on the portrait, and on the speech."""
+    with watched(pipeline.denoiser) as calls:
         next(talk(pipeline, 1, num_inference_steps=1, reference_scale=scales[0], speech_scale=scales[1]))
-    known = [settings["cross_attention_kwargs"] for settings in said.settings]
+    known = [settings["cross_attention_kwargs"] for settings in calls.settings]
     assert [("reference" in one, bool(one["speech"].tokens.any())) for one in known] == conditions
 
 
@@ -212,10 +212,10 @@ def test_only_what_is_guided_by_is_left_out(pipeline, scales, conditions):
     [(1, 1, [True]), (2, 1, [True]), (1, 0, [False]), (2, 0, [False]), (1, 2, [False, True])],
 )
 def test_speech_is_read_only_where_a_call_hears_it(pipeline, reference_scale, speech_scale, hears):
-    with watched(pipeline.speech_adapter) as read, watched(pipeline.denoiser) as said:
+    with watched(pipeline.speech_adapter) as read, watched(pipeline.denoiser) as calls:
         next(talk(pipeline, CHUNK, reference_scale=reference_scale, speech_scale=speech_scale))
     assert len(read) == len(hears)
-    known = [settings["cross_attention_kwargs"]["speech"].tokens.any() for settings in said.settings]
+    known = [settings["cross_attention_kwargs"]["speech"].tokens.any() for settings in calls.settings]
     assert sorted({bool(tokens) for tokens in known}) == hears
 
 
@@ -316,9 +316,9 @@ def test_what_is_no_tensor_is_named(pipeline, arguments, message):
 def test_sound_is_cut_or_ends_in_silence(pipeline):
     """Whole frames: up to half a frame more is not heard, up to half a frame less is silence."""
     speech = sound(CHUNK * FRAME)
-    said, _ = stacked(talk(pipeline, speech=speech))
+    frames_rgb, _ = stacked(talk(pipeline, speech=speech))
     longer, _ = stacked(talk(pipeline, speech=torch.cat([speech, sound(319, seed=1)])))
-    assert torch.equal(said, longer)
+    assert torch.equal(frames_rgb, longer)
     silent = torch.cat([speech[:-300], torch.zeros(300)])
     shorter, _ = stacked(talk(pipeline, speech=speech[:-300]))
     assert torch.equal(stacked(talk(pipeline, speech=silent))[0], shorter)

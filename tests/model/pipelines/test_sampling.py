@@ -1,4 +1,4 @@
-"""Guidance is weights on predictions; what has none is not made. A perfect denoiser finds the picture."""
+"""Guidance weights predictions and calls none of weight zero; a perfect denoiser recovers the latents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model.networks.noise_schedule import NoiseSettings, add_noise, loss_target,
 from model.pipelines.sampling import Guide, denoise, guided, guided_at_once
 
 LEVEL = torch.tensor([7, 7])
-SAID = [torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+NOISE_PREDS = [torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
 
 
 def predictions(called: list[int]):
@@ -19,42 +19,46 @@ def predictions(called: list[int]):
 
     def prediction(index):
         def predict(latents, level):
-            assert latents is SAID[0]
+            assert latents is NOISE_PREDS[0]
             assert level is LEVEL
             called.append(index)
-            return SAID[index]
+            return NOISE_PREDS[index]
 
         return predict
 
     return [prediction(index) for index in range(3)]
 
 
-def said_by(scales):
-    """What guidance by so many scales says, and which predictions it asked for."""
+def guided_by(scales):
+    """The guided noise prediction for these scales, and the predictions that were called."""
     called: list[int] = []
     first, *others = predictions(called)[: 1 + len(scales)]
     guides = [Guide(scale=scale, predict=predict) for scale, predict in zip(scales, others, strict=True)]
-    return guided(first, guides)(SAID[0], LEVEL), called
+    return guided(first, guides)(NOISE_PREDS[0], LEVEL), called
 
 
 def test_without_guides_it_is_the_prediction():
-    said, called = said_by([])
-    assert torch.equal(said, SAID[0])
+    noise_pred, called = guided_by([])
+    assert torch.equal(noise_pred, NOISE_PREDS[0])
     assert called == [0]
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 2.0, 7.5])
 def test_one_guide_is_classifier_free_guidance(scale):
-    said, _ = said_by([scale])
-    torch.testing.assert_close(said, SAID[0] + scale * (SAID[1] - SAID[0]))
+    noise_pred, _ = guided_by([scale])
+    torch.testing.assert_close(noise_pred, NOISE_PREDS[0] + scale * (NOISE_PREDS[1] - NOISE_PREDS[0]))
 
 
 @pytest.mark.parametrize("scales", product([0.0, 1.0, 1.5, 3.0], repeat=2))
 def test_each_guide_counts_from_the_prediction_before_it(scales):
-    said, _ = said_by(scales)
+    noise_pred, _ = guided_by(scales)
     first, second = scales
-    expected = SAID[0] + first * (SAID[1] - SAID[0]) + second * (SAID[2] - SAID[1])
-    torch.testing.assert_close(said, expected, rtol=1e-5, atol=1e-5)
+    expected = (
+        NOISE_PREDS[0]
+        + first * (NOISE_PREDS[1] - NOISE_PREDS[0])
+        + second * (NOISE_PREDS[2] - NOISE_PREDS[1])
+    )
+    torch.testing.assert_close(noise_pred, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,7 @@ def test_each_guide_counts_from_the_prediction_before_it(scales):
     ],
 )
 def test_what_has_no_weight_is_never_called(scales, needed):
-    assert said_by(scales)[1] == needed
+    assert guided_by(scales)[1] == needed
 
 
 @pytest.mark.parametrize("scale", [-1.0, 0.5, 7.5])
@@ -82,10 +86,12 @@ def test_guidance_at_once_is_the_same_in_one_call(scale):
     def both(latents, level):
         called.append(len(level))
         without, with_it = latents.chunk(2)
-        return torch.cat([without + SAID[1], with_it + SAID[2]])
+        return torch.cat([without + NOISE_PREDS[1], with_it + NOISE_PREDS[2]])
 
-    said = guided_at_once(both, scale=scale)(SAID[0], LEVEL)
-    torch.testing.assert_close(said, SAID[0] + SAID[1] + scale * (SAID[2] - SAID[1]))
+    noise_pred = guided_at_once(both, scale=scale)(NOISE_PREDS[0], LEVEL)
+    torch.testing.assert_close(
+        noise_pred, NOISE_PREDS[0] + NOISE_PREDS[1] + scale * (NOISE_PREDS[2] - NOISE_PREDS[1])
+    )
     assert called == [2 * len(LEVEL)]
 
 
@@ -100,7 +106,7 @@ PREDICTIONS = [
 @pytest.mark.parametrize("steps", [1, 2, 7, 30])
 @pytest.mark.parametrize("settings", PREDICTIONS, ids=str)
 def test_who_knows_the_picture_finds_it(settings, steps, shape):
-    """It says, of what it is shown, what would be the target if the rest were noise."""
+    """The prediction is the target that belongs to the clean latents at this level."""
     schedule = noise_schedule(settings)
     clean, start = (5 * torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
     levels = []

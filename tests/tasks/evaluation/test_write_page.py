@@ -80,7 +80,7 @@ def written(folder: Path, name: str, result: BaseModel) -> None:
 
 
 def cells(page: str, label: str) -> list[str]:
-    """Of the table's row that begins with the label."""
+    """Cells of the table row that begins with the label."""
     row = re.search(rf'<td class="name">{re.escape(label)}.*?</tr>', page)
     assert row is not None
     return re.findall(r"<td[^>]*>(.*?)</td>", row.group())
