@@ -12,7 +12,7 @@ from model.networks.speech_settings import UntrainedSize
 from model.samples.manifest import ManifestRow
 from model.samples.training_set import WindowLength
 from model.training.autoencoder_step import AutoencoderTraining
-from model.training.image_step import InpaintSettings, StageSettings
+from model.training.image_step import DiffusionStageSettings, InpaintSettings
 from model.training.motion_step import MotionSettings
 from model.training.profiles import Profile
 from model.training.trainer_settings import TrainerSettings
@@ -73,7 +73,7 @@ def toy_profile(*, steps: int = 4) -> Profile:
         autoencoder=AutoencoderTraining(trainer=trainer, size=AutoencoderSize(widths=(8, 8, 8), side_px=16)),
         side_px=16,
         speech=SpeechSize(hidden_width=16, tokens=2),
-        joint=StageSettings(trainer=trainer),
+        joint=DiffusionStageSettings(trainer=trainer),
         inpaint=InpaintSettings(trainer=trainer),
         motion=MotionSettings(
             trainer=trainer.model_copy(update={"global_batch": 1}),

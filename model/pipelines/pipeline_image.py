@@ -114,19 +114,16 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
             depth: given depth codes, (B, H, W) in [-1, 1], near = -1.
             mask_rgb: region of the RGB to sample, (B or 1, H, W), 1 = sample, 0 = given; None = everything if
                 no image is given, else nothing.
-            mask_depth: region of the depth to sample, with the same shape and meaning.
+            mask_depth: region of the depth to sample, like mask_rgb.
             samples: number of samples B; needed only if no picture or mask determines it.
             num_inference_steps: number of denoising steps.
-            guidance_scale: guidance scale of the reference; 1 = as trained. 0 and 1 take half the time of any
-                other scale.
-            generator: random generator of the noise. One generator for each sample makes each independent of
-                the others.
+            guidance_scale: guidance scale of the reference; 1 = as trained. 0 and 1 take half the time.
+            generator: generator of the noise, or one for each sample, which makes samples independent.
             near_m: depth of code -1, metres.
             far_m: depth of code +1, metres.
 
         Raises:
-            TypeError: an argument is no tensor; names it.
-            ValueError: an argument has a wrong shape, type or value; names it.
+            TypeError, ValueError: an argument is no tensor, or has a wrong shape or value; names it.
         """
         arguments = PictureArguments(
             reference=reference, image=image, depth=depth, mask_rgb=mask_rgb, mask_depth=mask_depth

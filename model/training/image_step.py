@@ -32,7 +32,7 @@ from model.training.stage_start import StageStart
 from model.training.trainer_settings import TrainerSettings
 
 
-class StageSettings(Settings):
+class DiffusionStageSettings(Settings):
     """Settings of the joint stage; the later stages add to them."""
 
     trainer: TrainerSettings
@@ -43,7 +43,7 @@ class StageSettings(Settings):
     """Dropout of conditions."""
 
 
-class InpaintSettings(StageSettings):
+class InpaintSettings(DiffusionStageSettings):
     """Settings of the inpaint stage, which starts from the joint stage's networks."""
 
     masks: MaskSettings = MaskSettings()
@@ -159,7 +159,7 @@ class InpaintStep(JointStep):
         return mask, clean * (1 - mask).repeat_interleave(LATENT_CHANNELS, dim=1)
 
 
-def joint_step(start: StageStart, settings: StageSettings) -> JointStep:
+def joint_step(start: StageStart, settings: DiffusionStageSettings) -> JointStep:
     """Stage 1 on the networks of step 0."""
     return JointStep(
         denoiser=start.denoiser,

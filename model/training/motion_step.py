@@ -32,11 +32,11 @@ from model.training.denoising import (
     denoising_loss,
     draw_corruption,
 )
-from model.training.image_step import StageSettings
+from model.training.image_step import DiffusionStageSettings
 from model.training.stage_start import StageStart
 
 
-class MotionSettings(StageSettings):
+class MotionSettings(DiffusionStageSettings):
     """Settings of the motion stage, which starts from the joint stage's networks."""
 
     length: WindowLength = WindowLength()

@@ -13,7 +13,7 @@ from model.networks.noise_schedule import NoiseSettings
 from model.samples.sample_order import MixSettings
 from model.settings import Settings
 from model.training.autoencoder_step import AutoencoderTraining
-from model.training.image_step import InpaintSettings, StageSettings
+from model.training.image_step import DiffusionStageSettings, InpaintSettings
 from model.training.masks import MaskSettings
 from model.training.motion_step import MotionSettings
 from model.training.trainer_settings import FREE, SHARING, TrainerSettings
@@ -39,7 +39,7 @@ class Profile(Settings):
     """Noise schedule of all stages and of sampling."""
     speech: SpeechSize = SpeechSize()
     """Size of the speech adapter."""
-    joint: StageSettings
+    joint: DiffusionStageSettings
     """Stage 1: joint learning of RGB and depth."""
     inpaint: InpaintSettings
     """Stage 2: inpainting."""
@@ -133,7 +133,7 @@ def _from_nothing(*, autoencoder: int, joint: int, inpaint: int, motion: int) ->
         # 2022, arXiv 2202.00512) at zero terminal SNR (Lin et al. 2023, arXiv 2305.08891) it is a regression.
         noise=NoiseSettings(prediction="v_prediction", zero_snr=True),
         speech=SpeechSize(hidden_width=64, tokens=4),
-        joint=StageSettings(trainer=_small_trainer(steps=joint, batch=16, rate=1e-3), mix=half),
+        joint=DiffusionStageSettings(trainer=_small_trainer(steps=joint, batch=16, rate=1e-3), mix=half),
         inpaint=InpaintSettings(
             trainer=_small_trainer(steps=inpaint, batch=16, rate=1e-3),
             mix=half,
@@ -175,7 +175,7 @@ def paper() -> Profile:
         autoencoder=None,
         side_px=512,
         encode_on="cuda",
-        joint=StageSettings(trainer=_paper_trainer(steps=30_000, batch=32)),
+        joint=DiffusionStageSettings(trainer=_paper_trainer(steps=30_000, batch=32)),
         # The paper states no steps: 15 hours at the joint stage's pace of 30,000 steps in 3 days.
         inpaint=InpaintSettings(trainer=_paper_trainer(steps=6_250, batch=32)),
         # The paper states no steps here either.

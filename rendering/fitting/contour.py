@@ -130,7 +130,7 @@ class _Candidates(NamedTuple):
     """(3,) m."""
 
 
-class _Frames(NamedTuple):
+class _ContourFrames(NamedTuple):
     """Pose and detected jaw line of n frames."""
 
     rotation: Float64
@@ -143,7 +143,7 @@ class _Frames(NamedTuple):
     """(n,)."""
 
 
-class _Noise(NamedTuple):
+class _ContourNoise(NamedTuple):
     """How much a residual counts."""
 
     share: float
@@ -156,7 +156,7 @@ class _Noise(NamedTuple):
 
 @compiled
 def _fill_rows(
-    candidates: _Candidates, frames: _Frames, noise: _Noise, view: Float64, expression: int
+    candidates: _Candidates, frames: _ContourFrames, noise: _ContourNoise, view: Float64, expression: int
 ) -> Float32:
     """Weighted rows of J of every frame, the residual last: (n, J, D + 1).
 
@@ -238,13 +238,13 @@ def contour_rows(
                 first=model.first,
                 middle=model.middle,
             ),
-            _Frames(
+            _ContourFrames(
                 rotation=some.rotation,
                 position=some.position,
                 targets=targets[part],
                 presence=presence[part],
             ),
-            _Noise(share=share, robust_scale=robust_scale, precision=1 / sigma_px),
+            _ContourNoise(share=share, robust_scale=robust_scale, precision=1 / sigma_px),
             np.array([np.exp(some.log_focal), *center]),
             model.moving.expression_modes,
         )

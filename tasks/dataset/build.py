@@ -21,7 +21,7 @@ from tasks.dataset.settings import BuildSettings
 from tasks.dataset.source_facts import catalogue_digest, source_facts
 from tasks.engine.clip import Clip
 from tasks.progress import StageProgress
-from tasks.sources.scan import scan_sources
+from tasks.sources.scan import scan_sources, source_flags
 from tasks.sources.source import Catalogue, RejectedSource, Source
 from tasks.store.actions import TRANSIENT
 from tasks.store.blobs import Store
@@ -62,7 +62,7 @@ def scan(settings: BuildSettings) -> Catalogue:
     """
     catalogue = scan_sources(settings)
     if not catalogue.sources and not catalogue.rejected:
-        raise ValueError("no sources: give --clips, --studio, --hdtf, --vfhq, --multiface or --facescape")
+        raise ValueError(f"no sources: give {source_flags()}")
     source_facts(settings)  # a bad source.json stops before work starts
     return catalogue
 

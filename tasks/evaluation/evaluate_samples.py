@@ -20,7 +20,7 @@ from tasks.evaluation.results import SAMPLES, SampleEvaluation, write_result
 from tasks.evaluation.score_samples import Identities, Sampled, choose_identities
 from tasks.evaluation.score_samples import score_samples as score
 from tasks.evaluation.strips import LabelledTiles, Tile, code_tile, rgb_tile, write_animation, write_strips
-from tasks.media.clip_speech import clip_speech
+from tasks.media.published_clip import clip_speech
 
 COLUMNS = 8
 """Number of persons that the page shows."""

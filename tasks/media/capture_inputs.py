@@ -1,4 +1,4 @@
-"""A capture's files as arrays. They come from elsewhere: sizes are checked before anything is decoded."""
+"""Read the files of a capture as arrays. They are not trusted: sizes are checked before decoding."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MAX_POSE_BYTES = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureTemplate:
-    """The triangles that all meshes of a capture share."""
+    """Triangles that all meshes of a capture share."""
 
     triangles: NDArray[np.int32]
-    """(F, 3)."""
+    """Vertex ids, (F, 3)."""
     skin_triangles: NDArray[np.int32]
     """Ids of the triangles of facial skin, (S,)."""
 
@@ -35,11 +35,11 @@ class CaptureTemplate:
 
 
 def read_image(path: Path, *, size: Sequence[int] | None) -> NDArray[np.uint8]:
-    """A PNG or JPEG picture: (H, W, 3) RGB.
+    """Read a PNG or JPEG picture: (H, W, 3) RGB.
 
     Args:
-        path: the file.
-        size: (width, height) that it must have; None = any.
+        path: file of the picture.
+        size: (width, height) that the picture must have; None = any.
 
     Raises:
         Rejected: it is no such picture, of another size, too large, cut off or broken.
@@ -75,7 +75,7 @@ def _check_size(image: Image.Image, size: Sequence[int] | None) -> None:
 
 
 def read_template(path: Path, *, mesh_format: MeshFormat, face_vertices: Path | None) -> CaptureTemplate:
-    """Triangles, and which of them are facial skin.
+    """Read triangles, and which of them are facial skin.
 
     Raises:
         Rejected: the files are broken or do not agree.
@@ -92,7 +92,7 @@ def read_template(path: Path, *, mesh_format: MeshFormat, face_vertices: Path | 
 
 
 def read_vertices(path: Path, *, mesh_format: MeshFormat, count: int | None) -> NDArray[np.float32]:
-    """Vertices of a registered mesh, (V, 3) in its unit.
+    """Read the vertices of a registered mesh, (V, 3) in the unit of the file.
 
     Raises:
         Rejected: the file is broken, or the mesh has not `count` vertices.
@@ -108,7 +108,7 @@ def read_vertices(path: Path, *, mesh_format: MeshFormat, count: int | None) -> 
 
 
 def read_pose(path: Path | None, *, unit_m: float) -> NDArray[np.float64]:
-    """A mesh-to-world transform, (4, 4) in metres, of a text file with 3 or 4 rows of 4; None = identity.
+    """Read a mesh-to-world transform, (4, 4) in metres, from 3 or 4 rows of 4 numbers; None = identity.
 
     Raises:
         Rejected: the file does not parse, or it is no rotation and translation.

@@ -21,48 +21,48 @@ _TOO_MANY_PIXELS = "exceeds specified max pixel count"
 
 
 class ProbeSettings(Settings):
-    """What a source may be like, and what looking at it may cost."""
+    """Which source files are accepted, and what examining one may cost."""
 
     min_frames: PositiveInt = 18
-    """Shortest clip, frames at 25 fps: one training window (4 motion + 14 frames)."""
+    """Shortest clip, frames at 25 fps: one training window (4 motion frames and 14 frames)."""
     max_frames: PositiveInt = 90_000
     """Longest clip, frames at 25 fps: an hour."""
     min_fps: PositiveFloat = 12.0
-    """Lowest real frame rate; below it every other 25 fps frame would be a repeat."""
+    """Lowest real frame rate, Hz; below it every other 25 fps frame would be a repeat."""
     max_frame_gap_s: PositiveFloat = 0.5
-    """Longest time without a new frame."""
+    """Longest time without a new frame, seconds."""
     max_av_difference_s: PositiveFloat = 0.5
-    """Largest distance between the starts, or the ends, of picture and sound, and longest hole in it."""
+    """Largest distance between the starts or the ends of picture and sound, and longest gap in sound, s."""
     max_missing_s: NonNegativeFloat = 0.25
-    """How much less than its declared duration a file may hold."""
+    """How much shorter than its declared duration a file may be."""
     max_interval_overrun_s: NonNegativeFloat = 1.0
-    """How far a listed interval may reach past the file's end (lists count whole seconds)."""
+    """How far a listed interval may reach past the end of the file, seconds; lists count whole seconds."""
     max_file_bytes: PositiveInt = 32 << 30
-    """Largest file."""
+    """Largest file, bytes."""
     max_pixels: PositiveInt = 4096 * 2304
-    """Most pixels of a frame."""
+    """Most pixels in a frame."""
     max_fps: PositiveFloat = 240.0
-    """Highest mean frame rate: a small file can hold very many empty frames."""
+    """Highest mean frame rate, Hz: a small file can hold a huge number of empty frames."""
     max_file_s: PositiveFloat = 2 * 3600.0
-    """Longest file, of which a clip may be a part."""
+    """Longest file, seconds; a clip may be a part of it."""
     max_file_packets: PositiveInt = 1_000_000
-    """Most packets of all its tracks."""
+    """Most packets in all tracks of a file."""
     wall_s: PositiveFloat = 900.0
     """Longest time for one run of ffmpeg, seconds; its processor time is limited to the same."""
     memory_bytes: PositiveInt = 2 << 30
-    """Most memory of one run of ffmpeg."""
+    """Most memory that one run of ffmpeg may use, bytes."""
 
 
 def check_facts(
     facts: MediaFacts, *, starts_as_media: bool, missing: str | None, settings: ProbeSettings
 ) -> MediaTrack:
-    """Judge a file by its container alone and return its video track.
+    """Check a file by its container alone and return its video track.
 
     Args:
-        facts: What ffmpeg tells of it.
-        starts_as_media: Its first bytes are those of a known container.
-        missing: How it ends too early; None: it does not.
-        settings: The limits.
+        facts: facts that ffmpeg tells about the file.
+        starts_as_media: the first bytes are those of a known container.
+        missing: how the file ends too early; None: it does not.
+        settings: the limits.
 
     Raises:
         Rejected: forbidden_format, encrypted, truncated, not_media, no_video, too_large or corrupt.
@@ -89,12 +89,12 @@ def check_facts(
 
 
 def check_length(video: MediaTrack, *, length_s: Fraction, settings: ProbeSettings) -> None:
-    """Judge, before anything is decoded, how much would be.
+    """Check how much would be decoded, before anything is decoded.
 
     Args:
-        video: The video's packets.
-        length_s: Of the clip: the file, or the interval of it.
-        settings: The limits.
+        video: packets of the video.
+        length_s: length of the clip, seconds: the whole file or an interval of it.
+        settings: the limits.
 
     Raises:
         Rejected: too_large.
@@ -116,14 +116,14 @@ def check_length(video: MediaTrack, *, length_s: Fraction, settings: ProbeSettin
 def check_decoded(
     video: MediaTrack | None, *, packets: int, codec: str, whole: bool, settings: ProbeSettings
 ) -> MediaTrack:
-    """Judge the decoded frames and return their track.
+    """Check the decoded frames and return their track.
 
     Args:
-        video: The decoded frames; None: there are none.
-        packets: Video packets in the file.
-        codec: Of the video.
-        whole: The whole file was decoded, not an interval.
-        settings: The limits.
+        video: decoded frames; None: there are none.
+        packets: number of video packets in the file.
+        codec: codec of the video.
+        whole: the whole file was decoded, not an interval.
+        settings: the limits.
 
     Raises:
         Rejected: corrupt or low_fps.
@@ -159,7 +159,7 @@ def check_sound(
     window: Window | None,
     settings: ProbeSettings,
 ) -> None:
-    """Judge the sound against the picture, both on the file's clock.
+    """Check the sound against the picture, both on the clock of the file.
 
     Raises:
         Rejected: corrupt or av_mismatch.
@@ -201,13 +201,13 @@ def reject_complaints(complaints: Sequence[str]) -> None:
 
 
 def frame_rate(video: MediaTrack) -> float:
-    """Real frames per second: from first to last frame."""
+    """Real frame rate, Hz, from the first to the last frame."""
     span_s = int(video.ticks[-1] - video.ticks[0]) * video.time_base
     return float((len(video.ticks) - 1) / span_s) if span_s else 0.0
 
 
 def upright_size(video: MediaTrack, *, rotation_deg: float) -> tuple[int, int]:
-    """(width, height) of its frames, turned upright and with square pixels; even."""
+    """(width, height) of the frames after they are turned upright and given square pixels; both are even."""
     width, height, aspect = video.width, video.height, video.pixel_aspect
     if round(rotation_deg) % 180 == 90:
         width, height, aspect = height, width, 1 / aspect

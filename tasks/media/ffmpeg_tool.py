@@ -26,28 +26,28 @@ CONTAINERS = (
 are left out; so are containers that refer to other files. The last four hold sound only."""
 
 ONE_THREAD = ("-filter_threads", "1", "-filter_complex_threads", "1")
-"""Same bytes and one core whatever the machine."""
+"""Options that give the same bytes on every machine, on one core."""
 
 OWN_FILE_LIMITS = ProcessLimits(wall_s=1800, memory_bytes=4 << 30)
-"""Our own files are trusted: the limits only keep a broken machine from hanging."""
+"""Limits for the project's own files. These are trusted: limits only keep a broken machine from hanging."""
 
 
 class MediaFileError(RuntimeError):
-    """A media file of our own could not be written or read back; says what ffmpeg said."""
+    """A media file of the project could not be written or read; the message quotes ffmpeg."""
 
 
 def ffmpeg_path() -> str:
-    """The program in use: imageio-ffmpeg's, or the one that IMAGEIO_FFMPEG_EXE names."""
+    """Return the program in use: that of imageio-ffmpeg, or the one that IMAGEIO_FFMPEG_EXE names."""
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def ffmpeg_fingerprint() -> str:
-    """Version and build of the program, for action keys: its version and a digest of all it tells."""
+    """Return version and build of the program for action keys: the version and a digest of its output."""
     return _fingerprint_of(ffmpeg_path())
 
 
 def media_input(path: Path, **options: Any) -> Any:
-    """An ffmpeg-python input that reads this one file and can open nothing else."""
+    """Return an ffmpeg-python input that reads this file and can open no other."""
     # `file:` keeps names such as "http:x.mp4", "-i.mp4" or "%d.mp4" what they are: names
     return ffmpeg.input(
         f"file:{path.absolute()}",
@@ -59,7 +59,7 @@ def media_input(path: Path, **options: Any) -> Any:
 
 
 def command(output: Any, *, level: str = "error") -> list[str]:
-    """The argument list of an ffmpeg-python output; messages are prefixed with their level."""
+    """Return the argument list of an ffmpeg-python output; messages are prefixed with their level."""
     program = [ffmpeg_path(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", f"repeat+level+{level}"]
     return [*program, *ONE_THREAD, *ffmpeg.compile(output, cmd=[], overwrite_output=True)]
 
@@ -74,9 +74,9 @@ def run_ffmpeg(output: Any, *, limits: ProcessLimits, level: str = "error") -> P
 
 
 def check_finished(end: ProcessResult, *, doing: str) -> None:
-    """Raise unless ffmpeg ended well and had nothing to complain about.
+    """Raise unless ffmpeg ended well and reported nothing.
 
-    Its exit status alone says nothing: damaged input is decoded in part with status 0.
+    The exit status alone says nothing: ffmpeg decodes damaged input in part and ends with status 0.
 
     Raises:
         OSError: the disk is full.

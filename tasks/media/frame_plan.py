@@ -1,4 +1,4 @@
-"""Which source frame is shown at each 25 fps frame, from real presentation times."""
+"""Plan which source frame is shown at each 25 fps frame, from the real presentation times."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ ROUNDING_S = Fraction(4, 1000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramePlan:
-    """The plan, and how far it had to bend the source."""
+    """The plan, and how much it changes the timing of the source."""
 
     source_frames: tuple[int, ...]
-    """Index of the decoded source frame for each k/25 s, never falling."""
+    """Index of the decoded source frame for each time k/25 s; never decreasing."""
     duplicated: int
-    """Frames that repeat the one before."""
+    """Frames that repeat the frame before them."""
     dropped: int
-    """Source frames between the first and the last shown that are not shown."""
+    """Source frames that are left out between the first and the last frame shown."""
     largest_shift_s: float
-    """Largest distance between a frame's time and that of the source frame shown for it."""
+    """Largest distance between the time of a frame and the time of its source frame, seconds."""
 
 
 def plan_frames(times_s: Sequence[Fraction], *, start_s: Fraction, end_s: Fraction) -> FramePlan:
-    """Frame k shows the source frame nearest to start_s + k/25, the earlier one of two as near.
+    """Plan frame k as the source frame nearest to start_s + k/25; of two equally near ones, the earlier.
 
     Args:
-        times_s: Presentation times of the decoded frames, rising, at least one.
-        start_s: Time of frame 0, on the same clock.
-        end_s: Where the last source frame ends: only whole frames before it are planned.
+        times_s: presentation times of the decoded frames, increasing, at least one.
+        start_s: time of frame 0 on the same clock.
+        end_s: end of the last source frame; only whole frames before it are planned.
     """
     frames = max(0, math.floor((end_s - start_s + ROUNDING_S) * FRAME_RATE))
     chosen: list[int] = []

@@ -19,11 +19,11 @@ from typing import IO
 from tasks.reasons import Reason, Rejected
 
 PIPE_BYTES = 1 << 20
-"""Pipe buffer asked for; a raw 720p frame is 1.4 MB, the default pipe 64 kB."""
+"""Size of the pipe buffer, bytes: a raw 720p frame is 1.4 MB, the default pipe 64 kB."""
 
 MESSAGES_KEPT_BYTES = 64 << 10
 MESSAGES_LIMIT_BYTES = 4 << 20
-"""A child that prints more messages than this is killed."""
+"""Most bytes of messages that a child may print before it is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,13 @@ class ProcessLimits:
     """What one child process may use."""
 
     wall_s: float
-    """Time its caller may wait for it in all, seconds; processor time is limited to the same."""
+    """Longest time that the caller waits for the child, seconds; processor time has the same limit."""
     memory_bytes: int
-    """Address space."""
+    """Most address space of the child, bytes."""
     stdout_bytes: int = 256 << 20
-    """Longest standard output that run_limited collects."""
+    """Most bytes of standard output that run_limited collects."""
     file_bytes: int = 64 << 30
-    """Longest file it may write."""
+    """Largest file that the child may write, bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +45,17 @@ class ProcessResult:
     """How a child process ended."""
 
     returncode: int
-    """Exit status; negative: the signal that ended it."""
+    """Exit status; a negative number is the signal that ended the process."""
     stdout: bytes
     messages: str
-    """What it wrote to standard error, at most 64 kB."""
+    """Text that the child wrote to standard error, at most 64 kB."""
 
 
 class LimitedProcess:
     """A running child with limits; leaving the `with` block kills it and its process group."""
 
     def __init__(self, arguments: Sequence[str], *, limits: ProcessLimits, feeds: bool = False) -> None:
-        """Start it without a shell; `feeds`: the caller writes to its standard input."""
+        """Start the program without a shell; with `feeds` the caller writes to its standard input."""
         self._name = os.path.basename(arguments[0])  # noqa: PTH119  # an argument, maybe not a path
         self._limits = limits
         self._waited_s = 0.0
@@ -90,11 +90,11 @@ class LimitedProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is also its group's."""
+        """Process id of the child, which is also the id of its process group."""
         return self._process.pid
 
     def read_into(self, buffer: memoryview) -> int:
-        """Fill the buffer from standard output; returns the bytes read, fewer only at its end."""
+        """Fill the buffer from standard output; return the bytes read, fewer only at its end."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         filled = 0
@@ -107,7 +107,7 @@ class LimitedProcess:
         return filled
 
     def write(self, data: memoryview) -> bool:
-        """Send all of the data to standard input; False: the child no longer reads."""
+        """Send all data to standard input; False if the child no longer reads."""
         assert self._process.stdin is not None
         descriptor = self._process.stdin.fileno()
         sent = 0
@@ -120,7 +120,7 @@ class LimitedProcess:
         return True
 
     def finish(self) -> ProcessResult:
-        """Close its input, wait for its end and say how it ended."""
+        """Close the input of the child, wait for its end and return how it ended."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         began = time.monotonic()

@@ -1,6 +1,7 @@
-"""The checksums inside a Matroska file: ffmpeg writes a CRC-32 over each part, and does not look at it.
+"""Verify the checksums inside a Matroska file: ffmpeg writes a CRC-32 over each part, but ignores it.
 
-https://www.rfc-editor.org/rfc/rfc8794#section-11.3.1: it is the first thing in its part and covers the rest.
+The CRC-32 is the first element of its part and covers the rest (RFC 8794, section 11.3.1,
+https://www.rfc-editor.org/rfc/rfc8794#section-11.3.1).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _CRC_BYTES = 6  # bf 84, then four of it, the least first
 
 
 def check_parts(path: Path, frames: Container[int] | None = None) -> None:
-    """Compare the parts of a video with their CRC-32: all, or without clusters that hold none of the frames.
+    """Compare the parts of a video with their CRC-32; clusters without any of the given frames are skipped.
 
     Files of other kinds are left to their decoders.
 
@@ -51,7 +52,7 @@ def _is_sound(content: bytes, length: int) -> bool:
 
 
 def _blocks(cluster: bytes) -> int:
-    """Frames in a cluster."""
+    """Count the frames in a cluster."""
     stream, count = BytesIO(cluster), 0
     while stream.tell() < len(cluster):
         count += _number(stream, keep_marker=True) == _SIMPLE_BLOCK
@@ -60,7 +61,7 @@ def _blocks(cluster: bytes) -> int:
 
 
 def _number(file: BinaryIO, *, keep_marker: bool = False) -> int:
-    """The next variable-length number: leading zero bits say how many bytes follow the first."""
+    """Read a variable-length number: the leading zero bits say how many bytes follow the first."""
     head = file.read(1)
     if not head or not head[0]:
         raise MediaFileError(

@@ -1,4 +1,4 @@
-"""What ffmpeg tells about a source file: its tracks and their packets or frames, and its complaints.
+"""Facts that ffmpeg tells about a source file: tracks, their packets or frames, and error messages.
 
 There is no ffprobe. The listing is ffmpeg's `framecrc` output: a header for each track and one line for
 each packet (copied) or frame (decoded) with its exact time. Rotation, container and declared duration
@@ -24,7 +24,7 @@ from tasks.media.limited_process import ProcessLimits
 
 _DISCARDED = 0x4  # AV_PKT_FLAG_DISCARD: decoded, never shown (before the start of an edit list)
 MARGIN_S = Fraction(1, 2)
-"""Decoded before and after an interval."""
+"""Time that is decoded before and after an interval, seconds."""
 
 _UNKNOWN_TIME = -(2**63)  # AV_NOPTS_VALUE
 _FLAGS = re.compile(r", F=0x([0-9A-F]+)")
@@ -43,69 +43,69 @@ _SERIOUS_WARNING = re.compile(r"\[warning\].*(corrupt|mismatch|truncated|invalid
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MediaTrack:
-    """One track as listed: its packets or its decoded frames, in the order they came."""
+    """A track as ffmpeg lists it: packets or decoded frames, in the order of the file."""
 
     kind: str
-    """video, audio, subtitle or data."""
+    """Kind of track: video, audio, subtitle or data."""
     codec: str
     time_base: Fraction
-    """Seconds of one tick."""
+    """Length of a tick, seconds."""
     width: int
     height: int
     pixel_aspect: Fraction
-    """Width of a pixel over its height; 1 where the file does not say."""
+    """Width of a pixel divided by its height; 1 if the file does not say."""
     ticks: NDArray[np.int64]
-    """Presentation time of each packet or frame, (N,)."""
+    """Presentation time of each packet or frame, ticks, (N,)."""
     duration_ticks: NDArray[np.int64]
-    """(N,); 0 where unknown."""
+    """Duration of each packet or frame, ticks, (N,); 0 if unknown."""
 
     @property
     def start_s(self) -> Fraction:
-        """When its first frame is shown, seconds on the file's clock."""
+        """Time when the first frame is shown, seconds on the clock of the file."""
         return int(self.ticks.min()) * self.time_base
 
     @property
     def end_s(self) -> Fraction:
-        """When its last frame ends."""
+        """Time when the last frame ends, seconds."""
         return int((self.ticks + self.duration_ticks).max()) * self.time_base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
-    """A file as its container describes it; nothing is decoded for it."""
+    """A file as its container describes it, without decoding."""
 
     tracks: tuple[MediaTrack, ...]
-    """Those with packets: video (without attached pictures), audio, subtitles, data."""
+    """Tracks that have packets: video (without attached pictures), audio, subtitles, data."""
     container: str
     declared_s: float | None
-    """Duration that the container states."""
+    """Duration that the container states, seconds."""
     rotation_deg: float
     color_matrix: str
-    """bt601, bt709, bt2020, smpte240m or fcc; bt601 where the file does not say."""
+    """Colour matrix: bt601, bt709, bt2020, smpte240m or fcc; bt601 if the file does not say."""
     encrypted: bool
     complaints: tuple[str, ...]
 
     def first(self, kind: str) -> MediaTrack | None:
-        """The first track of a kind: the one that is used."""
+        """Return the first track of a kind, which is the one that is used."""
         return next(iter(self.all(kind)), None)
 
     def all(self, kind: str) -> tuple[MediaTrack, ...]:
-        """Tracks of a kind in file order."""
+        """Return the tracks of a kind in the order of the file."""
         return tuple(track for track in self.tracks if track.kind == kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The part of a file that a clip is, seconds on the file's own clock."""
+    """The part of a file that a clip uses, in seconds on the clock of the file."""
 
     start_s: Fraction
     end_s: Fraction
     seeks: bool
-    """The container has an index: decoding starts near the part instead of at the beginning."""
+    """True if the container has an index, so that decoding can start near the part."""
 
     @property
     def bounds(self) -> dict[str, str]:
-        """What is decoded: a little more, so that the frames nearest to its ends are there."""
+        """The interval that is decoded: slightly longer, so that it has the frames nearest to both ends."""
         return {
             "start": f"{float(max(Fraction(0), self.start_s - MARGIN_S)):.6f}",
             "end": f"{float(self.end_s + MARGIN_S):.6f}",
@@ -148,7 +148,7 @@ def read_facts(path: Path, *, limits: ProcessLimits, max_pixels: int) -> MediaFa
 def list_decoded(
     path: Path, *, window: Window | None, has_audio: bool, limits: ProcessLimits, max_pixels: int
 ) -> tuple[tuple[MediaTrack, ...], tuple[str, ...]]:
-    """Decode the first video and audio track and list their frames; also ffmpeg's complaints.
+    """Decode the first video and audio track; return their frames and the error messages of ffmpeg.
 
     Raises:
         Rejected: ffmpeg took too long, or listed more than the limits allow.
@@ -175,7 +175,7 @@ def list_decoded(
 
 
 def video_source(path: Path, *, window: Window | None, max_pixels: int) -> Any:
-    """The frames of the first video track that is no attached picture; times stay on the file's clock."""
+    """Select the first video track that is no attached picture; times stay on the clock of the file."""
     seek: dict[str, Any] = {}
     if window is not None and window.seeks:
         seek = {"ss": window.bounds["start"], "seek_timestamp": 1}
@@ -184,7 +184,7 @@ def video_source(path: Path, *, window: Window | None, max_pixels: int) -> Any:
 
 
 def parse_listing(text: str) -> Iterator[MediaTrack]:
-    """The tracks of a framecrc listing that have packets."""
+    """Return the tracks of a framecrc listing that have packets."""
     headers: dict[int, dict[str, str]] = {}
     packets: dict[int, list[tuple[int, int]]] = {}
     for line in io.StringIO(text):
@@ -200,18 +200,18 @@ def parse_listing(text: str) -> Iterator[MediaTrack]:
 
 
 def complaints(log: str) -> tuple[str, ...]:
-    """Lines that report lost or damaged data, each once."""
+    """Return the lines that report lost or damaged data, without repeats."""
     lines = [line for line in log.splitlines() if _SERIOUS.search(line) or _SERIOUS_WARNING.search(line)]
     return tuple(dict.fromkeys(lines))
 
 
 def anonymous(log: str, path: Path) -> str:
-    """The log without addresses and folders: the same text on every machine."""
+    """Remove addresses and folders from the log, so that the text is the same on every machine."""
     return _ADDRESS.sub("", log.replace(f"file:{path.absolute()}", path.name).replace(str(path), path.name))
 
 
 def _packet(line: str) -> tuple[int, int, int] | None:
-    """Track, time and duration of a listed packet; None for other lines and what is never shown."""
+    """Parse track, time and duration of a packet; None for other lines and packets that are never shown."""
     fields = line.split(",", 4)
     flags = _FLAGS.search(line)
     if len(fields) < 5 or (flags and int(flags.group(1), 16) & _DISCARDED):
@@ -246,7 +246,7 @@ def _declared_s(log: str) -> float | None:
 
 
 def _color_matrix(log: str) -> str:
-    """For example bt709 of "yuv420p(tv, bt709/unknown/unknown, progressive)"."""
+    """Return the colour matrix, for example bt709 of "yuv420p(tv, bt709/unknown/unknown, progressive)"."""
     found = _PIXEL_FORMAT.search(log)
     words = found.group(1).replace("/", ", ").split(", ") if found else []
     return next((_COLOR_MATRICES[word] for word in words[:2] if word in _COLOR_MATRICES), "bt601")

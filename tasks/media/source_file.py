@@ -1,4 +1,4 @@
-"""A source file before ffmpeg sees it: is it a plain file, what does it start with, does it end whole?"""
+"""Check a source file before ffmpeg reads it: a plain file, its first bytes, and a complete end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEAD_BYTES = 64 << 10
 TAIL_BYTES = 128 << 10
 
 MAX_BOXES = 200_000
-"""Top-level boxes that are followed; days of one-second fragments."""
+"""Most top-level boxes that are followed: enough for days of one-second fragments."""
 
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid")
 """Types of box that an mp4 or mov file may start with."""
@@ -25,7 +25,7 @@ _SCRIPTS = (b"#extm3u", b"ffconcat", b"<mpd", b"[playlist]", b"<smoothstreamingm
 
 
 def open_source(path: Path, *, max_bytes: int) -> tuple[int, bytes, bytes]:
-    """Size, first and last bytes of a regular file that is no link.
+    """Read size, first and last bytes of a regular file that is no link.
 
     Raises:
         Rejected: its name is no text, it is no regular file, cannot be read, is empty or too large.
@@ -55,7 +55,7 @@ def open_source(path: Path, *, max_bytes: int) -> tuple[int, bytes, bytes]:
 
 
 def is_script(head: bytes) -> bool:
-    """The file is a text that names other files: a playlist, concat script or manifest."""
+    """Whether the file is a text that names other files: a playlist, concat script or manifest."""
     start = head[:4096].lower().lstrip(b"\xef\xbb\xbf \t\r\n")
     return start.startswith(_SCRIPTS) or (
         start.startswith(b"<?xml") and any(word in start for word in _SCRIPTS)
@@ -63,14 +63,14 @@ def is_script(head: bytes) -> bool:
 
 
 def looks_like_media(head: bytes) -> bool:
-    """It starts as one of the common containers does: what cannot be opened is then damaged."""
+    """Whether the file starts like a common container; if it then cannot be opened, it is damaged."""
     return head[4:8] in _BOXES or head.startswith(_MAGIC)
 
 
 def missing_bytes(path: Path, *, size: int, head: bytes, tail: bytes) -> str | None:
-    """How a file ends before the end that its container states; None: it does not, or cannot be told.
+    """Describe how a file ends before the end that its container states; None if it does not, or is unknown.
 
-    ffmpeg says nothing where a file is cut between two packets.
+    ffmpeg reports nothing if a file is cut between two packets.
     """
     stated = None
     if head[4:8] in _BOXES:
@@ -93,7 +93,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _end_of_boxes(path: Path, *, size: int) -> int:
-    """Where the last top-level box of an mp4 or mov file ends."""
+    """Find where the last top-level box of an mp4 or mov file ends."""
     at = 0
     with path.open("rb") as file:
         for _ in range(MAX_BOXES):

@@ -1,6 +1,6 @@
-"""Video and sound files of our own: one frame at a time in and out, memory flat in the clip's length.
+"""Read and write the project's own video and sound files, frame by frame, in constant memory.
 
-Written files are the same to the bit for the same frames: one thread, no dates, no encoder tags.
+The same frames give the same bytes: one thread, no dates, no encoder tags.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _FRAME_MARK = b"FRAME\n"
 def read_frames(
     path: Path, *, pixel_format: PixelFormat, start: int = 0, count: int | None = None
 ) -> Iterator[Any]:
-    """Frames start .. start + count (or to the end), one at a time.
+    """Read the frames start .. start + count (or to the end), one at a time.
 
     Yields (H, W, 3) uint8 for rgb24, (H, W) uint8 for gray, (H, W) uint16 for gray16le; every array is
     new and the caller's own.
@@ -89,7 +89,7 @@ def read_frames(
 
 
 def read_chosen(path: Path, indices: Sequence[int], *, pixel_format: PixelFormat) -> list[Any]:
-    """The frames of these indices, ascending; only what they need from their last key frame on is decoded.
+    """Read the frames of the given ascending indices; decoding starts at the last key frame before each.
 
     Raises:
         MediaFileError: ffmpeg complained, or the video ends before the last of them.
@@ -114,7 +114,7 @@ def _own_input(path: Path, **options: Any) -> Any:
 
 
 def _decoded(video: Any, path: Path, pixel_format: PixelFormat) -> Iterator[Any]:
-    """Every frame of an ffmpeg-python stream."""
+    """Read every frame of an ffmpeg-python stream."""
     wire_format: Literal["yuv420p", "gray", "gray16le"] = (
         "yuv420p" if pixel_format == "rgb24" else pixel_format
     )
@@ -144,10 +144,10 @@ def write_video(
     """Write 25 fps video and return its number of frames.
 
     Args:
-        path: A new file: .mp4 for source and crop, .mkv for depth and mask.
+        path: new file: .mp4 for source and crop, .mkv for depth and mask.
         frames: source, crop: (H, W, 3) uint8 RGB, or the BT.601 planes of yuv420p, (H * 3 / 2, W)
             uint8;
-            depth: (H, W) uint16; mask: (H, W) uint8. All of one size; H and W even for source and crop.
+            depth: (H, W) uint16; mask: (H, W) uint8. All have one size; H and W are even for source and crop.
         profile: source, crop: visually lossless h264; depth, mask: lossless JPEG-LS.
 
     Raises:
@@ -180,7 +180,7 @@ def write_video(
 
 
 def read_audio(path: Path, *, start: int = 0, count: int | None = None) -> NDArray[np.int16]:
-    """Samples start .. start + count (or to the end) of a 16 kHz mono wav file, (S,) int16.
+    """Read the samples start .. start + count (or to the end) of a 16 kHz mono wav file, (S,) int16.
 
     Raises:
         MediaFileError: it is not s16 mono 16 kHz, or it ends before start + count.
@@ -233,7 +233,7 @@ def _encoder(path: Path, frame: Frame, *, profile: Profile) -> Any:
 
 
 def _layout(frame: Frame, *, profile: Profile) -> tuple[str, tuple[int, int]]:
-    """Pixel format and (height, width) of a frame array."""
+    """Return pixel format and (height, width) of a frame array."""
     kind = (frame.dtype.name, frame.ndim)
     if profile in ("source", "crop") and kind == ("uint8", 3) and frame.shape[2] == 3:
         return "rgb24", (frame.shape[0], frame.shape[1])
@@ -247,7 +247,7 @@ def _layout(frame: Frame, *, profile: Profile) -> tuple[str, tuple[int, int]]:
 def raw_frames(
     process: LimitedProcess, *, pixel_format: Literal["yuv420p", "gray", "gray16le"]
 ) -> Iterator[Any]:
-    """The frames of a YUV4MPEG2 stream: (H, W), for yuv420p its planes, (H * 3 / 2, W)."""
+    """Read the frames of a YUV4MPEG2 stream: (H, W), or the planes of yuv420p, (H * 3 / 2, W)."""
     header = _read_line(process)
     if not header:
         return

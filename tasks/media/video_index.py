@@ -1,4 +1,4 @@
-"""What the index of one of our own videos tells; nothing is decoded."""
+"""Read the index of one of the project's own videos, without decoding."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tasks.media.ffmpeg_tool import OWN_FILE_LIMITS, check_finished, media_input
 
 
 def key_frames(path: Path) -> list[int]:
-    """Numbers of the frames that can be decoded without those before them, ascending; 0 is the first."""
+    """Return the numbers of the key frames, ascending; the first is 0."""
     packets = [line for line in _packets(path) if not line.startswith("#")]
     # only packets that are not a key frame carry flags
     return [number for number, packet in enumerate(packets) if "F=0x0" not in packet]
 
 
 def video_size(path: Path) -> tuple[int, int]:
-    """(width, height), px."""
+    """Return (width, height), px."""
     (size,) = [line.split(":")[1] for line in _packets(path) if line.startswith("#dimensions")]
     width, height = size.split("x")
     return int(width), int(height)

@@ -1,1 +1,1 @@
-"""What people look at: report.html and card.md of a dataset version, and the same as Prefect artifacts."""
+"""The pages that people read: report.html and card.md of a dataset version, and Prefect artifacts."""

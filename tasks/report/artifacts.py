@@ -1,4 +1,4 @@
-"""The report's funnel and tables as Prefect artifacts of the running flow."""
+"""Publish the funnel, the tables and the card of a version as Prefect artifacts of the running flow."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tasks.report.text import visible
 Table = list[dict[str, str | int | float]]
 
 MOST_LINES = 1000
-"""Prefect keeps an artifact as one JSON value; the whole list is in report.html."""
+"""Most lines of a table: Prefect keeps an artifact as one JSON value. report.html has the whole list."""
 
 
 def funnel_table(rows: Sequence[ManifestRow], facts: BuildFacts) -> Table:
-    """One line for each kind of source and stage: how many came, stayed and left, and why."""
+    """Return a line for each kind of source and stage: how many entered, how many left, and why."""
     return [
         {
             "kind": funnel.kind,
@@ -37,7 +37,7 @@ def funnel_table(rows: Sequence[ManifestRow], facts: BuildFacts) -> Table:
 
 
 def refused_table(rows: Sequence[ManifestRow], facts: BuildFacts) -> Table:
-    """Each quarantined source with its stage, reason and detail, at most MOST_LINES of them."""
+    """Return up to MOST_LINES quarantined sources with stage, reason and detail."""
     refused = [row for row in rows if row.status == "quarantined"]
     return [
         {
@@ -52,7 +52,7 @@ def refused_table(rows: Sequence[ManifestRow], facts: BuildFacts) -> Table:
 
 
 def throughput_table(timings: Sequence[StageTiming]) -> Table:
-    """What each stage computed, reused and cost."""
+    """Return what each stage computed, what it reused and what it cost."""
     return [
         {
             "stage": line.timing.stage,
@@ -68,9 +68,9 @@ def throughput_table(timings: Sequence[StageTiming]) -> Table:
 
 
 def publish_artifacts(rows: Sequence[ManifestRow], facts: BuildFacts) -> None:
-    """Attach the tables and the card to the flow run; nothing outside one, so that no server is needed.
+    """Attach the tables and the card to the flow run; outside a flow run this does nothing.
 
-    The keys begin with the dataset's name: the page then shows a dataset's versions one below the other.
+    The keys begin with the name of the dataset, so that the page lists its versions one below the other.
     """
     if FlowRunContext.get() is None:
         return

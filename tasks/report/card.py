@@ -16,7 +16,7 @@ from tasks.roles import BY_NAME
 
 
 def build_card(rows: Sequence[ManifestRow], facts: BuildFacts) -> str:
-    """The card as Markdown; data in it is code spans and code blocks, never markup."""
+    """Write the card as Markdown. Data appears in code spans and code blocks only, never as markup."""
     parts = [
         f"# {code_span(facts.name)}, version {facts.number}",
         f"Portrait clips with depth, made by portrait-rgbd. Merkle root `{facts.root}`.",
@@ -54,7 +54,7 @@ def build_card(rows: Sequence[ManifestRow], facts: BuildFacts) -> str:
 
 
 def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already; empty without lines."""
+    """Format a table whose cells are Markdown already; without lines the result is empty."""
     body = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *body]) if body else ""
 

@@ -1,4 +1,4 @@
-"""Which clips a report draws when there are more than fit."""
+"""Choose the clips that a report draws if there are more than fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from model.samples.manifest import ManifestRow
 
 
 def choose_clips(published: Sequence[ManifestRow], max_clips: int) -> list[ManifestRow]:
-    """All rows, or the worse half by landmark error and an even sample of the rest, in their order."""
+    """Return all rows, or half with the largest landmark errors and half an even sample of the rest."""
     if len(published) <= max_clips:
         return list(published)
     by_error = sorted(published, key=lambda row: (-(row.landmark_nme or 0.0), row.clip_id))

@@ -1,4 +1,4 @@
-"""One clip's contact sheet: reads its published files and draws them."""
+"""The contact sheet of one clip, drawn from its published files."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ TRACK_WIDTH = 1056.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipStrip:
-    """One row of pictures."""
+    """A row of pictures with a title."""
 
     label: str
     tiles: tuple[str, ...]
-    """Data URIs."""
+    """Pictures as data URIs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFigure:
-    """Everything drawn of one clip."""
+    """All drawings of one clip."""
 
     row: ManifestRow
     columns: tuple[str, ...]
-    """Time or number of each shown frame."""
+    """Label of each shown frame: its time or number."""
     strips: tuple[ClipStrip, ...]
     color_bar: Markup | None
     track: Markup | None
 
 
 def build_clip_figure(row: ManifestRow, files: ClipFiles) -> ClipFigure:
-    """Draw one published row; what it has no file for is left out."""
+    """Draw one published row. A drawing whose file the row does not have is left out."""
     shown = contact_sheet.shown_frames(row.frames or 1, COLUMNS)
     fps = row.fps
     columns = tuple(f"{(k + 0.5) / fps:.2f} s" if fps else f"frame {k + 1}" for k in shown)
@@ -118,7 +118,7 @@ def _mesh_strip(
 
 
 def _captured_mesh(files: ClipFiles, shown: Sequence[int]) -> Mesh | None:
-    """The registered mesh of a studio capture."""
+    """Return the registered mesh of a studio capture."""
     if "capture" not in files:
         return None
     with np.load(files["capture"], allow_pickle=False) as arrays:
@@ -127,7 +127,7 @@ def _captured_mesh(files: ClipFiles, shown: Sequence[int]) -> Mesh | None:
 
 
 def _fitted_mesh(files: ClipFiles, shown: Sequence[int]) -> Mesh | None:
-    """The face model in the poses of the fit."""
+    """Return the face model in the poses of the fit."""
     if "fit" not in files or "face_model" not in files:
         return None
     face_model = _face_model(files["face_model"])

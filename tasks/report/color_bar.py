@@ -1,4 +1,4 @@
-"""The scale of the depth tiles, as inline SVG."""
+"""The colour bar of the depth tiles, as inline SVG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STRIPES = 40
 
 
 def draw_color_bar(*, near_m: float, far_m: float) -> Markup:
-    """Colours from the clip's nearest point to its farthest one, marked in mm behind the nearest."""
+    """Draw the colours from the nearest to the farthest point of a clip, in mm behind the nearest."""
     span_mm = max((far_m - near_m) * 1000.0, 1e-3)
     stripe = WIDTH / STRIPES
     colors = [

@@ -1,4 +1,4 @@
-"""Pictures of a clip's frames: arrays in, small square RGB tiles out."""
+"""Small square pictures (tiles) of the frames of a clip: arrays in, RGB arrays out."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rendering.normals import vertex_normals
 from rendering.rasterizers.rasterize import rasterize
 
 Image = NDArray[np.uint8]
-"""(H, W, 3) RGB."""
+"""A picture, (H, W, 3) RGB."""
 
 TILE_PX = 168
 CONTOUR_MM = 10.0
-"""Depth tiles carry a line at each multiple of this distance."""
+"""Distance of the contour lines in depth tiles, mm."""
 DEPTH_COLORS: Image = matplotlib.colormaps["viridis_r"](np.arange(256), bytes=True)[:, :3]
-"""Perceptually even colours, (256, 3): near is bright, far is dark."""
+"""Perceptually uniform colours, (256, 3): near is bright, far is dark."""
 WEBP_QUALITIES = (74, 62, 50, 38, 26, 14)
 TILE_BYTES = 2650
-"""The best quality below this is taken: a clip's 36 tiles then stay under 150 kB as text."""
+"""Size limit of an encoded tile: the 36 tiles of a clip then take less than 150 kB as text."""
 
 LANDMARK_LINES: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
     "right eye": (
@@ -44,21 +44,21 @@ LANDMARK_LINES: dict[str, tuple[tuple[int, int, int], tuple[int, ...]]] = {
         (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
     ),
 }
-"""Closed lines of MediaPipe landmarks that say most about a fit, with their colours."""
+"""Closed lines of MediaPipe landmarks, with colours; these features show best how good a fit is."""
 
 LIGHT = np.array([-0.35, -0.55, -0.76])
-"""Direction to the light of the mesh tile, camera axes: from above the viewer's left shoulder."""
+"""Direction to the light of the mesh tile in camera axes: from above the left shoulder of the viewer."""
 CLAY = np.array([150.0, 190.0, 235.0])
 
 
 def shown_frames(frames: int, columns: int) -> tuple[int, ...]:
-    """Frames in the middle of equal parts of the clip, so that pictures sit above their time."""
+    """Choose the middle frames of equal parts of the clip, so that each picture stands above its time."""
     columns = min(columns, frames)
     return tuple(int((index + 0.5) * frames / columns) for index in range(columns))
 
 
 def square_tile(image: Image, *, side: int = TILE_PX) -> Image:
-    """The whole image in a square with dark bars where it is not square."""
+    """Fit the whole image into a square, with dark bars at the sides."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -70,7 +70,7 @@ def square_tile(image: Image, *, side: int = TILE_PX) -> Image:
 
 
 def source_tile(frame: Image, crop_transform: Array, *, crop_px: int, side: int = TILE_PX) -> Image:
-    """The source frame with the crop square drawn in; crop pixel = crop_transform (3, 3) @ source pixel."""
+    """Draw the crop square into the source frame; crop pixel = crop_transform (3, 3) @ source pixel."""
     fine = square_tile(frame, side=2 * side)
     height, width = frame.shape[:2]
     scale = 2 * side / max(height, width)
@@ -82,7 +82,7 @@ def source_tile(frame: Image, crop_transform: Array, *, crop_px: int, side: int 
 
 
 def landmark_tile(crop: Image, landmarks: Array, *, side: int = TILE_PX) -> Image:
-    """The crop, dimmed, with its landmarks (478, 2 or 3) in crop pixels; NaN landmarks are left out."""
+    """Draw landmarks (478, 2 or 3) in crop pixels over the dimmed crop; NaN landmarks are left out."""
     fine = square_tile(crop, side=2 * side)
     fine = np.asarray(fine * 0.62, dtype=np.uint8)
     points = landmarks[:, :2] * (2 * side / max(crop.shape[:2]))
@@ -104,7 +104,7 @@ def mesh_tile(
     *,
     side: int = TILE_PX,
 ) -> Image:
-    """The crop under the mesh as shaded clay; vertices (V, 3) m and camera are the crop's.
+    """Draw the mesh as shaded clay over the crop; vertices (V, 3) m are in the space of the crop camera.
 
     Triangles of the facial skin leave the eyes and the mouth open, where the image shows how well lids
     and lips agree.
@@ -123,7 +123,7 @@ def mesh_tile(
 
 
 def depth_tile(crop: Image, depth_m: Array, *, near_m: float, far_m: float, side: int = TILE_PX) -> Image:
-    """Depth (H, W) m, 0 = no surface, in colours from near to far, with contour lines, over the dark crop."""
+    """Draw depth (H, W) m, 0 = no surface, over the dark crop: colours from near to far, contour lines."""
     size = (side, side)
     surface = (depth_m > 0).astype(np.float32)
     cover = cv2.resize(surface, size, interpolation=cv2.INTER_AREA)
@@ -139,7 +139,7 @@ def depth_tile(crop: Image, depth_m: Array, *, near_m: float, far_m: float, side
 
 
 def mask_tile(crop: Image, mask: Image, *, side: int = TILE_PX) -> Image:
-    """The crop where the mask (H, W), 0 or 255, is set; the rest grey and dark, with a line between."""
+    """Show the crop where the mask (H, W) is 255 and dark grey elsewhere, with a line between."""
     tile = square_tile(crop, side=side)
     cover = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)[..., None] / 255.0
     grey = cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)[..., None] * 0.3
@@ -152,7 +152,7 @@ def mask_tile(crop: Image, mask: Image, *, side: int = TILE_PX) -> Image:
 
 
 def data_uri(tile: Image) -> str:
-    """The tile as a WebP data URI of at most about TILE_BYTES."""
+    """Encode the tile as a WebP data URI with the best quality that stays near TILE_BYTES."""
     encoded = b""
     for quality in WEBP_QUALITIES:
         encoded = cv2.imencode(".webp", tile[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
@@ -162,7 +162,7 @@ def data_uri(tile: Image) -> str:
 
 
 def _contours(depth_mm: Array, surface: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels where the depth steps over a multiple of CONTOUR_MM towards the right or lower neighbour."""
+    """Find pixels where the depth crosses a multiple of CONTOUR_MM towards the right or lower neighbour."""
     band = np.floor(depth_mm / CONTOUR_MM)
     line = np.zeros(band.shape, dtype=bool)
     line[:, :-1] |= (band[:, :-1] != band[:, 1:]) & surface[:, :-1] & surface[:, 1:]

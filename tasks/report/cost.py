@@ -1,4 +1,4 @@
-"""What a build cost: rates of its stages and of the whole."""
+"""The cost of a build: rates of each stage and of the whole build."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from tasks.report.facts import StageTiming
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCost:
-    """One stage's line of the throughput table."""
+    """Line of the throughput table for one stage."""
 
     timing: StageTiming
     frames_per_s: float | None
-    """Frames a second of one core; None where it computed none."""
+    """Frames a second on one core; None if the stage computed no frame."""
     share: float
-    """Part of the build's processor time, 0..1."""
+    """Share of the processor time of the build, 0..1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The whole build."""
+    """Cost of a whole build."""
 
     lines: tuple[StageCost, ...]
     frames: int
-    """Frames of the stage that computed most."""
+    """Frames of the stage that computed the most."""
     cpu_s: float
     wall_s: float
     frames_per_s: float | None
-    """Frames a second of one core through all stages."""
+    """Frames a second on one core through all stages."""
 
 
 def build_cost(timings: Sequence[StageTiming]) -> Cost:
-    """Rates and shares."""
+    """Compute rates and shares from the timings of the stages."""
     cpu_s = sum(timing.cpu_s for timing in timings)
     frames = max((timing.frames for timing in timings), default=0)
     return Cost(

@@ -1,4 +1,4 @@
-"""A histogram as inline SVG: titled axes, round bins, whole-number counts, one tick for each clip."""
+"""Draw a histogram as inline SVG: axes with titles, round bin edges, whole counts, a tick for each clip."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tasks.report.svg import drawing, element, text
 WIDTH, HEIGHT = 360.0, 222.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 16.0, 24.0, 52.0
 RUG = 7.0
-"""Height of the clips' own ticks under the axis."""
+"""Height of the ticks under the axis, one for each clip, px."""
 MOST_MARKS = 200
-"""With more clips than this the ticks would only be a bar."""
+"""Most clips for which ticks are drawn; more ticks would merge into a bar."""
 
 
 def draw_histogram(histogram: Histogram) -> Markup:
-    """The whole picture."""
+    """Draw the whole histogram."""
     totals = [sum(bars) for bars in zip(*histogram.counts, strict=True)]
     step = _count_step(max(totals))
     top = math.ceil(max(totals) / step) * step
@@ -45,7 +45,7 @@ def _y(count: float, top: int) -> float:
 
 
 def _count_step(highest: int) -> int:
-    """A whole step that gives at most four intervals."""
+    """Choose a whole-number step that gives at most four intervals."""
     rough = max(1.0, highest / 4)
     power = int(10.0 ** math.floor(math.log10(rough)))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
@@ -132,7 +132,7 @@ def _lines(histogram: Histogram) -> list[Markup]:
 
 
 def _is_right(x: float, label: str, wanted: bool) -> bool:
-    """On which side of its line a label has room."""
+    """Choose the side of a marked line where its label has room."""
     room = 6.0 * len(label)
     return (wanted and x < WIDTH - RIGHT - room) or x < LEFT + room
 

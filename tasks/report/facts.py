@@ -1,4 +1,4 @@
-"""What a report says beyond the manifest's rows: how the build went and what it was made with."""
+"""Facts of a report that are not in the manifest: how the build went, and what it was built with."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ ClipFiles = Mapping[str, Path]
 """Local files of one published clip by role: source video, crop, landmarks, depth, face model ..."""
 
 ClipFilesOf = Callable[[str], ClipFiles]
-"""Clip id -> its files; asked only for the clips that are shown."""
+"""Returns the files of a clip by its id; called only for clips that are shown."""
 
 
 class StageTiming(Record):
     """What one stage cost in this build."""
 
     stage: str
-    """The stage's name."""
+    """Name of the stage."""
     clips: int
-    """Clips that were computed, rejected ones included."""
+    """Clips that were computed, including those that were rejected."""
     frames: int
-    """Frames of these clips."""
+    """Frames of the computed clips."""
     cpu_s: float
     """Processor seconds, over all workers and their children."""
     wall_s: float
-    """Sum of the clips' own durations, seconds: more than the build's where workers run side by side."""
+    """Sum of the durations of all clips, s; larger than that of the build if workers ran in parallel."""
     reused: int
-    """Clips taken from the store as they were."""
+    """Clips whose result was found in the store."""
 
 
 class VersionChange(Record):
-    """This version against the previous one of the same name."""
+    """Difference between this version and the previous version of the same name."""
 
     previous_root: str
     """Merkle root of the previous version."""
     previous_number: int
-    """Its number."""
+    """Number of the previous version."""
     added: int
-    """Sources that it did not have."""
+    """Sources that only this version has."""
     removed: int
-    """Sources that it alone has."""
+    """Sources that only the previous version has."""
     changed: int
-    """Sources whose row differs."""
+    """Sources that both have, with different rows."""
     unchanged: int
-    """Sources whose row is the same."""
+    """Sources that both have, with the same row."""
 
 
 class SourceFacts(Record):
@@ -57,26 +57,26 @@ class SourceFacts(Record):
     label: str
     """Name in words, for example "embedded clips" or "HDTF"."""
     kind: Literal["wild", "studio"]
-    """Talking-head clips, or studio captures."""
+    """Kind of source: talking-head clips, or studio captures."""
     synthetic: bool
-    """Rendered by the project, not filmed."""
+    """True if the pictures were rendered, not filmed."""
     licence: str
-    """Terms of the source, "unknown" where nobody stated them."""
+    """Licence of the source; "unknown" if none is stated."""
 
 
 class BuildFacts(Record):
-    """One build of one dataset version."""
+    """Facts about the build of a dataset version."""
 
     name: str
     """Name of the dataset."""
     root: str
-    """Merkle root of the version, hex."""
+    """Merkle root of the version, hexadecimal."""
     number: int
-    """Versions under this name are counted from 1."""
+    """Number of the version; versions of a name are counted from 1."""
     change: VersionChange | None
-    """The previous version and the difference to it; None for the first one."""
+    """Difference to the previous version; None for the first version."""
     sources: tuple[SourceFacts, ...]
-    """Where the rows come from."""
+    """Folders and lists that the rows come from."""
     settings: Mapping[str, JsonValue]
     """The settings of the build that its output depends on."""
     tools: Mapping[str, str]
@@ -84,6 +84,6 @@ class BuildFacts(Record):
     licences: Mapping[str, str]
     """Licence by name of face models, networks and tools."""
     rejected_at: Mapping[str, str]
-    """Stage that refused a source, by clip id; a row not named here takes its reason's usual stage."""
+    """Stage that refused a source, by clip id; for other rows the usual stage of the reason is taken."""
     timings: tuple[StageTiming, ...]
     """Cost of each stage, in order."""

@@ -1,4 +1,4 @@
-"""The funnel: how many sources each stage took on, and why it refused the others."""
+"""The funnel: how many sources entered each stage, and why it refused some of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "wild": ("scan", *WILD.names, "publish"),
     "studio": ("scan", *STUDIO.names, "publish"),
 }
-"""The stages a source passes, in order, by kind."""
+"""Stages that a source passes, in order, by kind of source."""
 
 USUAL_STAGE: Mapping[Reason, str] = {
     Reason.UNSAFE_PATH: "scan",
@@ -54,7 +54,7 @@ class FunnelStage:
     entered: int
     """Sources that the stage was given."""
     passed: int
-    """Sources that it handed on."""
+    """Sources that the stage passed on."""
     reasons: Mapping[str, int]
     """Refused sources by reason, most frequent first."""
 
@@ -69,7 +69,7 @@ class Funnel:
 
 
 def rejecting_stage(row: ManifestRow, rejected_at: Mapping[str, str]) -> str:
-    """The stage that refused a quarantined source."""
+    """Return the stage that refused a quarantined source."""
     return rejected_at.get(row.clip_id) or USUAL_STAGE[Reason(row.reason or Reason.CRASHED)]
 
 
@@ -79,7 +79,7 @@ def count_reasons(reasons: Sequence[str]) -> dict[str, int]:
 
 
 def build_funnels(rows: Sequence[ManifestRow], rejected_at: Mapping[str, str]) -> tuple[Funnel, ...]:
-    """One funnel for each kind of source that the version has."""
+    """Return a funnel for each kind of source that the version has."""
     kinds: tuple[Literal["wild", "studio"], ...] = ("wild", "studio")
     by_kind = {kind: [row for row in rows if row.kind == kind] for kind in kinds}
     return tuple(_funnel(kind, of_kind, rejected_at) for kind, of_kind in by_kind.items() if of_kind)

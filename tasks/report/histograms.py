@@ -1,4 +1,4 @@
-"""Quality figures over the published clips as histograms: bins and counts."""
+"""Histograms of quality figures over the published clips: bins and counts."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from model.samples.manifest import ManifestRow
 
 Intervals = Sequence[tuple[float, float]]
 BINS = {"values": 14, "intervals": 28}
-"""Most bins; their width is 1, 2, 2.5 or 5 times a power of ten."""
+"""Most bins of a histogram; the bin width is 1, 2, 2.5 or 5 times a power of ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One colour of a histogram."""
+    """A series of a histogram, drawn in one colour."""
 
     label: str
     values: tuple[tuple[float, float], ...]
-    """Interval that each clip covers; (x, x) for a single value."""
+    """Interval that each clip covers; (x, x) if a clip has a single value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,32 +31,32 @@ class Histogram:
 
     title: str
     axis: str
-    """What the horizontal axis measures, with its unit."""
+    """Title of the horizontal axis, with the unit."""
     note: str
-    """How to read it, in one sentence."""
+    """How to read the histogram, in one sentence."""
     edges: tuple[float, ...]
     """Bin edges, ascending."""
     labels: tuple[str, ...]
-    """Name of each series; one empty name where there is only one."""
+    """Name of each series; a single empty name if there is only one series."""
     counts: tuple[tuple[int, ...], ...]
-    """Clips in each bin, for each series; bars are stacked."""
+    """Number of clips in each bin, for each series; bars are stacked."""
     marks: tuple[float, ...]
-    """Each clip's own value; empty for intervals."""
+    """Value of each clip; empty for intervals."""
     clips: int
     least: float
     most: float
     reference: tuple[float, str] | None
-    """A value worth a line, and what it means."""
+    """A value that is marked by a line, and what it means."""
 
     @property
     def median(self) -> float | None:
-        """Median of the clips' values; None for intervals."""
+        """Median over the clips; None for intervals."""
         return float(np.median(self.marks)) if self.marks else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A quality figure: how to read it off the rows and what to call it."""
+    """A quality figure: how to read it from the rows, and what to call it."""
 
     title: str
     axis: str
@@ -66,7 +66,7 @@ class Figure:
 
 
 def nice_edges(low: float, high: float, *, bins: int) -> tuple[float, ...]:
-    """At most about `bins` bins with edges at round numbers that hold every value in [low, high]."""
+    """Return about `bins` bins at most, with round edges, that hold every value in [low, high]."""
     if high - low <= 1e-6 * max(abs(low), abs(high)):  # the same figure, but for rounding
         low, high = low - (abs(low) or 1.0) * 0.05, high + (abs(high) or 1.0) * 0.05
     rough = (high - low) / bins
@@ -78,7 +78,7 @@ def nice_edges(low: float, high: float, *, bins: int) -> tuple[float, ...]:
 
 
 def count(intervals: Intervals, edges: Sequence[float]) -> tuple[int, ...]:
-    """Clips that reach each bin [edge, next edge); the last bin holds its right edge too."""
+    """Count the clips that reach each bin [edge, next edge); the last bin includes its right edge."""
     right = np.asarray(edges[1:])
     first = np.minimum(np.searchsorted(right, [low for low, _ in intervals], side="right"), len(right) - 1)
     last = np.minimum(np.searchsorted(right, [high for _, high in intervals], side="right"), len(right) - 1)
@@ -89,7 +89,7 @@ def count(intervals: Intervals, edges: Sequence[float]) -> tuple[int, ...]:
 
 
 def build_histograms(rows: Sequence[ManifestRow], figures: Sequence[Figure]) -> tuple[Histogram, ...]:
-    """One histogram for each figure that at least one published row has."""
+    """Return a histogram for each figure that at least one published row has."""
     published = [row for row in rows if row.status == "published"]
     drawn = [(figure, figure.series(published)) for figure in figures]
     return tuple(_histogram(figure, series) for figure, series in drawn if any(s.values for s in series))

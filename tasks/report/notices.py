@@ -1,4 +1,4 @@
-"""What in a version is untrained, synthetic or estimated, in plain sentences."""
+"""Notices of a version: plain sentences that say what is untrained, synthetic or estimated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KIND_WORDS = {"wild": "talking-head clips", "studio": "studio captures"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One sentence; the part that is data stands apart, so that each format can quote it its own way."""
+    """A sentence. The part of it that is data is kept apart, so that each format can quote it safely."""
 
     before: str
     quoted: str = ""
@@ -25,7 +25,7 @@ class Notice:
 
 
 def build_notices(rows: Sequence[ManifestRow], facts: BuildFacts) -> tuple[Notice, ...]:
-    """What a reader would otherwise wrongly believe about this version."""
+    """Return the notices that keep a reader from wrong conclusions about this version."""
     published = [row for row in rows if row.status == "published"]
     return (*_synthetic(facts), *_speech(published), *_face_models(published), *_estimated(published))
 
@@ -81,7 +81,7 @@ def _estimated(published: Sequence[ManifestRow]) -> list[Notice]:
 def _names(
     published: Sequence[ManifestRow], name: Callable[[ManifestRow], str | None], *, prefix: str
 ) -> list[tuple[str, int]]:
-    """Names that begin with the prefix and the clips of each, by name."""
+    """Count the clips by name, for names that begin with the prefix."""
     names = Counter(found for row in published if (found := name(row)) and found.startswith(prefix))
     return sorted(names.items())
 

@@ -1,4 +1,4 @@
-"""The quality figures that a report shows: how to read each off the rows, and what to call it."""
+"""The quality figures that a report shows: how to read each from the rows, and what to call it."""
 
 from __future__ import annotations
 
@@ -120,4 +120,4 @@ FIGURES = (
         series=_focal,
     ),
 )
-"""The quality figures of a version, in the order they are shown."""
+"""Return the quality figures of a version in the order in which they are shown."""

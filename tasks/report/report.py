@@ -1,4 +1,4 @@
-"""report.html: one page without network and without script, in which data is only ever text."""
+"""report.html: a self-contained page without script, in which data is always text and never markup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tasks.report.text import duration, fixed, grouped, visible
 from tasks.report.totals import build_origin, build_splits, build_totals
 
 MAX_CLIPS = 24
-"""A clip's pictures take up to 150 kB of the page."""
+"""Clips with pictures; the pictures of a clip take up to 150 kB of the page."""
 
 
 def build_report(
@@ -37,14 +37,14 @@ def build_report(
     max_clips: int = MAX_CLIPS,
     workers: int = 1,
 ) -> bytes:
-    """The whole page as UTF-8; the same bytes for the same rows, facts and files.
+    """Build the page as UTF-8. The same rows, facts and files give the same bytes.
 
     Args:
-        rows: Every row of the manifest.
-        facts: How the version was built.
-        clip_files: Gives the files of a published clip; asked only for those that are drawn.
-        max_clips: Clips with pictures; the others are listed by name.
-        workers: Clips drawn at once.
+        rows: all rows of the manifest.
+        facts: how the version was built.
+        clip_files: returns the files of a published clip; called only for clips that are drawn.
+        max_clips: number of clips with pictures; the others are listed by name.
+        workers: number of clips that are drawn at the same time.
     """
     published = [row for row in rows if row.status == "published"]
     # Moving clips first.
@@ -80,7 +80,7 @@ def _draw(rows: Sequence[ManifestRow], clip_files: ClipFilesOf, *, workers: int)
 
 
 def page_environment() -> Environment:
-    """Templates in which data is only ever text."""
+    """Return the templates, with everything escaped that comes from data."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

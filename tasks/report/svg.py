@@ -1,4 +1,4 @@
-"""A small builder of inline SVG: escaped, deterministic, styled by the page's own CSS classes."""
+"""A small builder of inline SVG: escaped, deterministic, styled by the CSS classes of the page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from markupsafe import Markup, escape
 
 
 def number(value: float) -> str:
-    """At most two decimals, the same text on every machine."""
+    """Format a coordinate with at most two decimals, the same on every machine."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
 
 
 def element(tag: str, *children: str | Markup, **attributes: str | float) -> Markup:
-    """One element; attribute names take '-' for '_' and lose a trailing '_' (class_)."""
+    """Return an element. In attribute names "_" becomes "-", and a trailing "_" is dropped (class_)."""
     values = {name: value if isinstance(value, str) else number(value) for name, value in attributes.items()}
     written = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in values.items()
@@ -22,7 +22,7 @@ def element(tag: str, *children: str | Markup, **attributes: str | float) -> Mar
 
 
 def drawing(*children: Markup, width: float, height: float, label: str, class_: str) -> Markup:
-    """An <svg> that scales with its box; `label` is read aloud instead of it."""
+    """Return an <svg> that scales with its box; screen readers read `label` instead of it."""
     return element(
         "svg",
         *children,
@@ -34,10 +34,10 @@ def drawing(*children: Markup, width: float, height: float, label: str, class_: 
 
 
 def path(points: Iterable[tuple[float, float]], *, closed: bool = False) -> str:
-    """The `d` of a polyline through (x, y) points."""
+    """Return the attribute `d` of a polyline through (x, y) points."""
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + ("Z" if closed else "")
 
 
 def text(content: str, x: float, y: float, *, class_: str, anchor: str = "start") -> Markup:
-    """A line of text whose baseline starts, centres or ends at (x, y)."""
+    """Return a line of text whose baseline starts, is centred or ends at (x, y)."""
     return element("text", content, x=x, y=y, class_=class_, text_anchor=anchor)

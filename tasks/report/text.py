@@ -1,4 +1,4 @@
-"""Text from data made safe to look at: nothing invisible, nothing that acts."""
+"""Make text from data safe to show: no invisible characters, no markup, no links."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import unicodedata
 
 THIN_SPACE = "\u202f"
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories without a picture: controls, bidi overrides, surrogates, line separators."""
+"""Unicode categories of invisible characters: controls, bidi overrides, surrogates, line separators."""
 
 
 def visible(text: object) -> str:
-    """The text with each character that has no picture written as its code: ESC -> ⟨U+001B⟩.
+    """Write each invisible character as its code, for example ESC as ⟨U+001B⟩.
 
-    Undecodable bytes of a file name arrive as lone surrogates; their codes keep the page valid UTF-8.
+    Bytes of a file name that are no UTF-8 arrive as lone surrogates; as codes they keep the page valid UTF-8.
     """
     return "".join(
         f"⟨U+{ord(character):04X}⟩" if unicodedata.category(character) in UNSEEN else character
@@ -22,7 +22,7 @@ def visible(text: object) -> str:
 
 
 def code_span(text: object) -> str:
-    """Markdown that shows the text literally, in tables too: no links, tags, emphasis or cell breaks."""
+    """Quote text as Markdown code, also inside tables: no links, tags, emphasis or cell breaks."""
     shown = visible(text).replace("|", "⟨U+007C⟩")
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
@@ -31,7 +31,7 @@ def code_span(text: object) -> str:
 
 
 def code_block(text: str, *, language: str) -> str:
-    """A fenced Markdown block that the text cannot end; lines stay lines."""
+    """Quote text as a fenced Markdown block with a fence that the text does not contain."""
     shown = "\n".join(map(visible, text.split("\n")))
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -39,17 +39,17 @@ def code_block(text: str, *, language: str) -> str:
 
 
 def grouped(value: float) -> str:
-    """A whole number in groups of three digits."""
+    """Format a whole number in groups of three digits."""
     return f"{value:,.0f}".replace(",", THIN_SPACE)
 
 
 def fixed(value: float | None, digits: int) -> str:
-    """A number with a true minus sign; a dash where there is none."""
+    """Format a number with a true minus sign; None becomes a dash."""
     return "–" if value is None else f"{value:,.{digits}f}".replace(",", THIN_SPACE).replace("-", "−")
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 48.2 s, 12 min 5 s, 3 h 20 min."""
+    """Format seconds for reading: 48.2 s, 12 min 5 s, 3 h 20 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The figures that a version is summed up in."""
+"""The totals of a version: counts, splits, tools and models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.report.text import duration, grouped
 
 
 def build_totals(rows: Sequence[ManifestRow]) -> Mapping[str, str]:
-    """The figures at the top of the page, by label."""
+    """Return the figures at the top of the page by label."""
     published = [row for row in rows if row.status == "published"]
     seconds = sum(row.frames / row.fps for row in published if row.frames and row.fps)
     return {
@@ -25,7 +25,7 @@ def build_totals(rows: Sequence[ManifestRow]) -> Mapping[str, str]:
 
 
 def build_splits(published: Sequence[ManifestRow]) -> Mapping[str, Mapping[str, float]]:
-    """Clips, subjects and frames of each split, and its share of all frames, 0..1."""
+    """Return clips, subjects and frames of each split, and the share of all frames, 0..1."""
     frames = sum(row.frames or 0 for row in published)
     return {
         split: {
@@ -40,7 +40,7 @@ def build_splits(published: Sequence[ManifestRow]) -> Mapping[str, Mapping[str, 
 
 
 def build_origin(facts: BuildFacts) -> list[tuple[str, str, str]]:
-    """Name, version and licence of each tool and model that the version was made with."""
+    """Return name, version and licence of each tool and model that the version was built with."""
     return [
         (name, facts.tools.get(name, "–"), facts.licences.get(name, "–"))
         for name in sorted(facts.tools.keys() | facts.licences.keys())

@@ -1,4 +1,4 @@
-"""Sound and mouth on one time axis, as inline SVG."""
+"""Waveform and mouth opening of a clip on one time axis, as inline SVG."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from tasks.report.svg import drawing, element, path, text
 
 SOUND_HEIGHT, MOUTH_HEIGHT, GAP, AXIS_HEIGHT = 72.0, 72.0, 14.0, 30.0
 MOST_POINTS = 500
-"""Of the mouth's line; a longer clip shows every second frame, every third ..."""
+"""Most points of the line of the mouth opening; for a longer clip frames are skipped."""
 STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """What a clip sounds like and how its mouth moves."""
+    """Sound of a clip and its mouth opening over time."""
 
     duration_s: float
     samples: NDArray[np.int16] | None
-    """Sound at 16 kHz, (S,); None where the clip has none."""
+    """Sound at 16 kHz, (S,); None if the clip has no sound."""
     mouth: NDArray[np.floating[Any]] | None
-    """Lip gap / distance of the outer eye corners, (N,); NaN where no face was found."""
+    """Lip gap divided by the distance of the outer eye corners, (N,); NaN where no face was found."""
     shown_s: tuple[float, ...]
-    """Times of the pictures above."""
+    """Times of the pictures above the curves, seconds."""
 
 
 def mouth_opening(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Mean inner lip gap over outer eye corner distance, (N, 478, 3) px -> (N,), without unit."""
+    """Divide the mean inner lip gap by the distance of the outer eye corners: (N, 478, 3) px -> (N,)."""
     gap = pair_distances(landmarks, LIP_PAIRS)
     return np.asarray(gap / pair_distances(landmarks, (EYE_CORNERS,)))
 
 
 def envelope(samples: NDArray[np.int16], columns: int) -> NDArray[np.float64]:
-    """Lowest and highest sample of each column, (S,) -> (columns, 2), in -1..1."""
+    """Find the lowest and highest sample of each column of pixels: (S,) -> (columns, 2) in -1..1."""
     edges = np.linspace(0, len(samples), columns + 1).astype(np.int64)
     starts = np.minimum(edges[:-1], len(samples) - 1)
     low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
@@ -47,7 +47,7 @@ def envelope(samples: NDArray[np.int16], columns: int) -> NDArray[np.float64]:
 
 
 def draw_track(track: Curve, *, width: float) -> Markup:
-    """Waveform above mouth opening; x = 0 is the clip's start and x = width its end."""
+    """Draw the waveform above the mouth opening; x runs from the start to the end of the clip."""
     mouth_top = SOUND_HEIGHT + GAP
     bottom = mouth_top + MOUTH_HEIGHT
     return drawing(
@@ -131,6 +131,6 @@ def _mouth(track: Curve, width: float, top: float) -> Markup:
 
 
 def _runs(good: NDArray[np.bool_]) -> Sequence[NDArray[np.int64]]:
-    """The indices of each unbroken run of good frames."""
+    """Return the indices of each unbroken run of good frames."""
     indices = np.flatnonzero(good)
     return np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)

@@ -8,7 +8,7 @@ from tasks.stage import Stage, StageInput, StageOutput
 
 
 class BuiltinSettings(Settings):
-    """Nothing to set."""
+    """The stage has no settings."""
 
 
 def run(stage_input: StageInput, settings: BuiltinSettings) -> StageOutput:

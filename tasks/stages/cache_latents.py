@@ -1,4 +1,4 @@
-"""Stage latents: the VAE's latents of a clip's RGB and depth codes, computed once for all training."""
+"""Stage latents: VAE latents of the RGB and the depth codes of a clip, computed once for all training."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tasks.weights.vae import VAE_FILES, open_vae
 
 
 class LatentSettings(Settings):
-    """At which size, and where, a clip is encoded."""
+    """Size and device for encoding clips into latents."""
 
     side_px: PositiveInt = 64
-    """Height and width of the pictures that the VAE reads; the VAE fixes those of the latents."""
+    """Height and width of the pictures that the VAE reads, px; the VAE determines the size of the latents."""
     frames_at_once: PositiveInt = 8
-    """Frames in one pass through the VAE: bounds memory."""
+    """Frames in one pass through the VAE; limits memory."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where the VAE runs; part of the key, because the last bits differ."""
+    """Device that the VAE runs on; part of the key, because the last bits of the results differ."""
 
 
 def run(stage_input: StageInput, settings: LatentSettings) -> StageOutput:
@@ -45,7 +45,7 @@ def run(stage_input: StageInput, settings: LatentSettings) -> StageOutput:
 
 
 def _batches(stage_input: StageInput, settings: LatentSettings) -> Iterator[Pictures]:
-    """The clip's frames in order: from its cached pictures where they are given, else from its videos."""
+    """Read the frames of the clip in order: from cached pictures if these are given, else from the videos."""
     if "pictures" in stage_input.blobs:
         return load_pictures(stage_input.blobs["pictures"]).batches(settings.frames_at_once)
     return clip_pictures(

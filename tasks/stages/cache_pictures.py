@@ -1,4 +1,4 @@
-"""Stage pictures: a clip's frames at training size, for training a VAE and for looking at results."""
+"""Stage pictures: frames of a clip at training size, for training a VAE and for evaluation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FRAMES_AT_ONCE = 16
 
 
 class PictureSettings(Settings):
-    """Size of the pictures, and how many."""
+    """Size and number of the cached pictures."""
 
     side_px: PositiveInt = 64
-    """Height and width."""
+    """Height and width of the pictures, px."""
     every: PositiveInt = 1
-    """Keeps frames 0, every, 2 every ...: neighbours in a video are nearly the same picture."""
+    """Keep the frames 0, every, 2 * every ...: neighbouring frames of a video are nearly the same picture."""
 
 
 def run(stage_input: StageInput, settings: PictureSettings) -> StageOutput:

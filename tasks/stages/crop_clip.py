@@ -25,25 +25,25 @@ class CropSettings(Settings):
     """How the square lies around the face."""
 
     side_px: PositiveInt = 512
-    """Side of the crop video."""
+    """Side of the crop video, px."""
     scale: float = Field(default=2.2, ge=1)
-    """Side of the square / longer side of the face's box over the clip."""
+    """Side of the square divided by the longer side of the face box over the clip."""
     shift_up: float = Field(default=0.1, ge=0, le=0.5)
-    """How far the square's middle lies above the box's, as a share of its side: foreheads carry hair."""
+    """How far the centre of the square lies above that of the face box, as a share of its side."""
     percentile: float = Field(default=5.0, ge=0, lt=50)
-    """The box's sides are this percentile over the frames, so that single frames do not stretch it."""
+    """Percentile over the frames that gives the sides of the face box; single frames do not stretch it."""
     least_scale: float = Field(default=1.2, ge=1)
-    """A square inside the frame is taken where it contains the box grown by this; else the square is
-    padded."""
+    """The square is moved inside the frame if it then still contains the face box grown by this share;
+    else it is padded."""
     whole_frame_from: float = Field(default=0.75, gt=0)
-    """A square frame is itself the crop where the square would have at least this share of its side."""
+    """A square frame is the crop as it is if the square would have at least this share of its side."""
     largest_declared_scale: float = Field(default=4.0, gt=1)
-    """A declared crop is refused where it is wider than this many face boxes."""
+    """A declared crop that is wider than this many face boxes is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenCrop:
-    """The square, why this one, and whether it leaves the frame."""
+    """The square, the rule that chose it, and whether it leaves the frame."""
 
     square: Square
     source: CropSource
@@ -97,15 +97,15 @@ def choose_crop(
     declared: dict[str, float] | None,
     settings: CropSettings,
 ) -> ChosenCrop:
-    """One square for all frames.
+    """Choose one square for all frames.
 
     Args:
-        boxes: the face's landmark box in each frame, (N, 4) px.
-        width: of the frames, px.
-        height: of the frames, px.
+        boxes: landmark box of the face in each frame, (N, 4) px.
+        width: width of the frames, px.
+        height: height of the frames, px.
         declared: the data set's own crop, {"x", "y", "w", "h", "ref_height"} in px of a frame that is
             ref_height high; taken where it fits this frame and this face.
-        settings: how the square lies.
+        settings: how the square is placed.
     """
     box = union_box(boxes, percentile=settings.percentile)
     if declared is not None:
@@ -129,7 +129,7 @@ def _declared_square(
     height: int,
     settings: CropSettings,
 ) -> Square | None:
-    """The declared crop in this frame; None where it cannot be right (HDTF's lists have such rows)."""
+    """Return the declared crop in this frame; None if it cannot be right, as in some rows of HDTF."""
     if declared["ref_height"] <= 0:
         return None
     scale = height / declared["ref_height"]
@@ -145,7 +145,7 @@ def _declared_square(
 
 
 def cropped_landmarks(landmarks: NDArray[np.float32], transform: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Landmarks in crop px: (N, L, 3) with z in the scale of x, and T (3, 3)."""
+    """Transform landmarks (N, L, 3) by T (3, 3) into crop px; z is scaled like x."""
     scale, offset = transform[0, 0], np.array([transform[0, 2], transform[1, 2], 0.0])
     return np.asarray(landmarks * scale + offset, np.float32)
 

@@ -8,11 +8,11 @@ from tasks.stage import Stage, StageInput, StageOutput
 
 
 class SoundSettings(Settings):
-    """Nothing to set."""
+    """The stage has no settings."""
 
 
 def run(stage_input: StageInput, settings: SoundSettings) -> StageOutput:
-    """Cut the source's sound to the part that the fit kept."""
+    """Cut the sound of the source to the part that the fit kept."""
     del settings
     first, count = (stage_input.values[name] * SAMPLES_PER_FRAME for name in ("first_frame", "frames"))
     path = stage_input.scratch / "clip_audio.wav"

@@ -9,10 +9,10 @@ from rendering.skin.settings import SkinSettings
 
 
 class DepthSettings(Settings):
-    """How depth and mask are made."""
+    """How depth and mask are rendered."""
 
     skin: SkinSettings = SkinSettings()
-    """What counts as visible skin."""
+    """Which pixels count as visible skin."""
     least_inlier: float = Field(default=0.5, ge=0, le=1)
-    """Triangles whose vertices explain the picture less often are hidden by hair, glasses or a hand and
-    left out of the mask."""
+    """Least share of frames in which a vertex must look like skin. Triangles below it are hidden by hair,
+    glasses or a hand, and are left out of the mask."""

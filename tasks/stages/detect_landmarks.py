@@ -30,28 +30,28 @@ _RIGHT_CHEEK, _LEFT_CHEEK = 234, 454
 
 
 class LandmarkSettings(Settings):
-    """Which faces are usable, and which frames of a clip."""
+    """Which faces, and which frames of a clip, are usable."""
 
     watch: FollowSettings = FollowSettings()
-    """How faces are searched."""
+    """How faces are searched for."""
     cuts: CutSettings = CutSettings()
-    """What a cut is."""
+    """How scene cuts are recognised."""
     shortest_part_frames: PositiveInt = 18
-    """Fewest frames of a usable part: 4 given + 14 generated motion frames."""
+    """Fewest frames of a usable part: 4 motion frames and 14 generated frames."""
     longest_gap_frames: NonNegativeInt = 2
-    """Up to so many consecutive frames without a face are interpolated, with presence 0."""
+    """Longest run of frames without a face that is interpolated, with presence 0."""
     most_gaps: float = Field(default=0.05, ge=0, lt=1)
-    """Above this share of interpolated frames in a part, gaps divide it."""
+    """Largest share of interpolated frames in a part; above it, gaps divide the part."""
     least_face_px: PositiveFloat = 96
     """Smallest face height, forehead to chin, in pixels of the source file; median over the part."""
     rival_area: float = Field(default=0.6, gt=0)
-    """A second face counts from this area on, relative to the main face's."""
+    """Smallest area of a second face that counts, relative to the area of the main face."""
     most_rivals: float = Field(default=0.1, ge=0, lt=1)
-    """Above this share of the searched frames with such a second face, the clip has many faces."""
+    """Largest share of the searched frames that may have such a second face."""
     largest_roll_deg: PositiveFloat = 40
-    """Frames whose eye line is steeper are left out."""
+    """Steepest eye line, degrees; frames beyond it are left out."""
     largest_yaw_deg: PositiveFloat = 60
-    """Frames in which the face looks farther aside are left out: landmarks are biased there."""
+    """Largest yaw, degrees; frames beyond it are left out, because landmarks are biased there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class _FaceAngles:
 
 
 def run(stage_input: StageInput, settings: LandmarkSettings) -> StageOutput:
-    """Landmarks of all frames of the video; the longest good part is named in the values.
+    """Detect the landmarks of all frames of the video; the values name the longest good part.
 
     Raises:
         Rejected: no_face, many_faces, small_face, bad_pose, lost_face or scene_cut.
@@ -90,7 +90,7 @@ def run(stage_input: StageInput, settings: LandmarkSettings) -> StageOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Landmarks with short gaps closed, and the figures of the part kept."""
+    """Landmarks with short gaps closed, and figures of the part that is kept."""
 
     landmarks: NDArray[np.float32]
     """(N, 478, 3) px; NaN where there is no face."""
@@ -100,10 +100,10 @@ class Judged:
 
 
 def judge(watch: FaceSearch, settings: LandmarkSettings, *, source_scale: float) -> Judged:
-    """Choose the longest good part of what was seen.
+    """Choose the longest good part of the clip.
 
     Args:
-        watch: what was seen.
+        watch: faces and landmarks that were found.
         settings: the limits.
         source_scale: source pixels per video pixel.
 

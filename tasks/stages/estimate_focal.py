@@ -15,7 +15,7 @@ from tasks.stage import Json, Stage, StageInput, StageOutput
 
 
 def run(stage_input: StageInput, settings: FocalSettings) -> StageOutput:
-    """Estimate from the landmarks of every clip's part; says whether the motion determines it."""
+    """Estimate the focal length from the landmarks of all clips; say whether the motion determines it."""
     given = stage_input.values["clips"]
     width, height = given[0]["frame_width"], given[0]["frame_height"]
     estimate = estimate_focal(

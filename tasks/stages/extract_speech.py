@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class SpeechSettings(Settings):
-    """How the sound is heard; the network is the files given, else the untrained one."""
+    """How speech features are computed; without weight files an untrained network is used."""
 
     untrained: UntrainedSize = UntrainedSize()
-    """The random network that stands in where no weights are given."""
+    """Size and seed of the untrained network that is used without weights."""
     windows: WindowSettings = WindowSettings()
-    """How long sound is divided."""
+    """How long sound is divided into windows."""
 
 
 def run(stage_input: StageInput, settings: SpeechSettings) -> StageOutput:
-    """Features (N, layers, width) float16 of the part's frames."""
+    """Compute features (N, layers, width) float16 for the frames of the part."""
     # here and not above: a build that has nothing to do reads the settings and loads no network library
     import torch
 

@@ -57,18 +57,18 @@ def run(stage_input: StageInput, settings: FitSettings) -> StageOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CroppedClip:
-    """What the crop stage made, or a part of it."""
+    """Result of the crop stage, or a part of it."""
 
     video: Path
     first: int
-    """First frame of the part in the video."""
+    """Number of the first frame of the part in the video."""
     arrays: dict[str, NDArray[np.generic]]
-    """The landmark file's arrays, of the part's frames."""
+    """Arrays of the landmark file for the frames of the part."""
     camera: Camera
 
     @classmethod
     def load(cls, stage_input: StageInput) -> CroppedClip:
-        """The whole clip."""
+        """Load the whole clip."""
         with np.load(stage_input.blobs["crop_landmarks"], allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         camera = crop_camera(stage_input.values)
@@ -76,20 +76,20 @@ class CroppedClip:
 
     @property
     def landmarks(self) -> NDArray[np.float32]:
-        """(N, 478, 3) crop px."""
+        """Landmarks, (N, 478, 3) crop px."""
         return np.asarray(self.arrays["landmarks"], dtype=np.float32)
 
     def part(self, first: int, frames: int) -> CroppedClip:
-        """Some frames of this part."""
+        """Return some frames of this part."""
         arrays = {name: array[first : first + frames] for name, array in self.arrays.items()}
         return replace(self, first=self.first + first, arrays=arrays)
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
-        """RGB frames of the part, one at a time."""
+        """Read the RGB frames of the part, one at a time."""
         return read_frames(self.video, pixel_format="rgb24", start=self.first, count=len(self.landmarks))
 
     def fit(self, fitter: ClipFitter) -> ClipFit:
-        """Fit this part."""
+        """Fit the face model to this part."""
         patches = None
         if fitter.settings.photometric is not None:
             patches = collect_patches(
@@ -103,7 +103,7 @@ class CroppedClip:
         return fitter.fit(self.landmarks, presence, camera=self.camera, patches=patches)
 
     def write(self, folder: Path) -> dict[str, Path]:
-        """The part as crop video and landmarks of its own."""
+        """Write the part as a crop video and a landmark file."""
         video, landmarks = folder / "crop.mp4", folder / "crop_landmarks.npz"
         write_video(video, self.frames(), profile="crop")
         np.savez(landmarks, **self.arrays)
@@ -111,7 +111,7 @@ class CroppedClip:
 
 
 def crop_camera(values: Mapping[str, Json]) -> Camera:
-    """The full frame's camera seen through the crop."""
+    """Return the camera of the full frame, shifted and scaled to the crop."""
     width, height = values["frame_width"], values["frame_height"]
     camera = Camera.centered(values["focal_ratio"] * max(width, height), width, height)
     transform = np.reshape(np.array(values["crop_transform"], dtype=np.float64), (3, 3))
@@ -120,7 +120,7 @@ def crop_camera(values: Mapping[str, Json]) -> Camera:
 
 
 def fit_values(fit: ClipFit, camera: Camera) -> dict[str, Json]:
-    """Figures for the manifest row and the depth stage."""
+    """Return the figures for the manifest row and the depth stage."""
     facing = rotation_matrices(fit.parameters.rotation)[:, :, 2]
     yaw = np.degrees(np.arctan2(-facing[:, 0], facing[:, 2]))
     lids, lips = fit.apertures_px[:, :2].mean(axis=1), fit.apertures_px[:, 2]

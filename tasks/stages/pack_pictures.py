@@ -24,7 +24,7 @@ from tasks.stages.resample_media import MotionMeter
 
 
 class PackSettings(Settings):
-    """What a clip of pictures must be like; the same limits as for videos."""
+    """Which clips of pictures are accepted; the limits are those for videos."""
 
     min_frames: PositiveInt = 18
     """Shortest clip, frames at 25 fps."""
@@ -94,7 +94,7 @@ def _plan(pictures: int, fps: float, settings: PackSettings) -> FramePlan:
 def _planned(
     pictures: Sequence[Path], chosen: Sequence[int], size: tuple[int, int], motion: MotionMeter
 ) -> Iterator[NDArray[np.uint8]]:
-    """The pictures that the plan names, as often as it does, cut to even sides."""
+    """Read the pictures in the order and number that the plan gives, cut to even sides."""
     shown = -1
     picture = np.empty((0, 0, 3), np.uint8)
     for index in chosen:

@@ -1,4 +1,4 @@
-"""Stage probe: is a source file sound, and which of its frames is shown at each 25 fps frame.
+"""Stage probe: check that a source file is sound, and plan its frames at 25 fps.
 
 Nothing is decoded before the declared size, frames and duration are within limits. The plan counts
 decoded frames, not packets: that is what the resample stage sees.
@@ -29,10 +29,10 @@ from tasks.stage import Json, Stage, StageInput, StageOutput
 from tasks.store.canonical import canonical_json
 
 LISTED_BYTES = 100
-"""For one packet in a listing; most take 50."""
+"""Most bytes for one packet in a listing; most packets take 50."""
 
 SEEK_FROM_S = 10.0
-"""Intervals that start later than this are sought where the container has an index."""
+"""Intervals that start later than this are found by seeking if the container has an index, seconds."""
 
 
 def run(stage_input: StageInput, settings: ProbeSettings) -> StageOutput:
@@ -94,7 +94,7 @@ STAGE = Stage(
 
 
 def _inspect(path: Path, *, settings: ProbeSettings) -> tuple[MediaFacts, MediaTrack]:
-    """Everything that can be told without decoding; the facts and the video's packets."""
+    """Read everything that is known without decoding: the facts, and the packets of the video."""
     size, head, tail = open_source(path, max_bytes=settings.max_file_bytes)
     if is_script(head):
         raise Rejected(Reason.FORBIDDEN_FORMAT, "it is a text that names other files; only media are read")
@@ -116,7 +116,7 @@ def _limits(settings: ProbeSettings) -> ProcessLimits:
 def _decode(
     path: Path, facts: MediaFacts, packets: MediaTrack, *, window: Window | None, settings: ProbeSettings
 ) -> tuple[MediaTrack, MediaTrack | None]:
-    """The decoded frames of picture and sound, checked."""
+    """Decode picture and sound and check them."""
     audio = facts.first("audio")
     tracks, complaints = list_decoded(
         path,
@@ -142,7 +142,7 @@ def _decode(
 def _window(
     values: Mapping[str, Json], facts: MediaFacts, packets: MediaTrack, *, settings: ProbeSettings
 ) -> Window | None:
-    """The interval that the list names, on the file's clock; None: the whole file."""
+    """Return the interval that the list names, on the clock of the file; None for the whole file."""
     after_s, before_s = values.get("source_start_s"), values.get("source_end_s")
     if after_s is None and before_s is None:
         return None

@@ -33,11 +33,11 @@ class MeshMotion(Protocol):
     """A mesh over the frames of a clip."""
 
     def __len__(self) -> int:
-        """Frames."""
+        """Number of frames."""
         ...
 
     def vertices(self, frame: int) -> Float32:
-        """Camera-space vertices of a frame, (V, 3) m."""
+        """Return the camera-space vertices of a frame, (V, 3) m."""
         ...
 
 
@@ -47,19 +47,19 @@ class FittedMotion:
 
     face_model: FaceModel
     neutral_m: Float32
-    """(V, 3) m, the clip's identity without expression."""
+    """Vertices of the identity without expression, (V, 3) m."""
     expression: Float32
-    """(N, 25)."""
+    """Expression coefficients, (N, 25)."""
     rotation: NDArray[np.floating[Any]]
-    """(N, 3) rotation vectors, radians."""
+    """Rotation vectors, (N, 3) radians."""
     translation_m: NDArray[np.floating[Any]]
-    """(N, 3)."""
+    """Translation, (N, 3) m."""
 
     def __len__(self) -> int:
         return len(self.expression)
 
     def vertices(self, frame: int) -> Float32:
-        """Camera-space vertices of a frame, (V, 3) m."""
+        """Return the camera-space vertices of a frame, (V, 3) m."""
         moved = np.tensordot(self.expression[frame], self.face_model.expression_basis, axes=1)
         turn, _ = cv2.Rodrigues(np.asarray(self.rotation[frame], np.float64))
         placed = (self.neutral_m + moved) @ turn.T.astype(np.float32)
@@ -68,16 +68,16 @@ class FittedMotion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturedMotion:
-    """Registered meshes, one a frame."""
+    """Registered meshes, one for each frame."""
 
     vertices_m: Float32
-    """(N, V, 3), camera space."""
+    """Vertices in camera space, (N, V, 3) m."""
 
     def __len__(self) -> int:
         return len(self.vertices_m)
 
     def vertices(self, frame: int) -> Float32:
-        """Camera-space vertices of a frame, (V, 3) m."""
+        """Return the camera-space vertices of a frame, (V, 3) m."""
         return np.asarray(self.vertices_m[frame], np.float32)
 
 
@@ -93,7 +93,7 @@ class Subject:
 
 
 def run(stage_input: StageInput, settings: DepthSettings) -> StageOutput:
-    """Depth and mask videos of a fitted clip or a studio capture."""
+    """Render depth and mask videos of a fitted clip or a studio capture."""
     subject = _load_subject(stage_input, settings)
     scale = depth_scale(subject)
     depth, mask = stage_input.scratch / "depth.mkv", stage_input.scratch / "mask.mkv"
@@ -133,7 +133,7 @@ def run(stage_input: StageInput, settings: DepthSettings) -> StageOutput:
 
 
 def depth_scale(subject: Subject) -> DepthScale:
-    """The scale that holds the skin of all frames: no point of a triangle is beyond its corners."""
+    """Return the depth scale that holds the skin of all frames: triangles end at their corners."""
     near_m, far_m = np.inf, -np.inf
     for frame in range(len(subject.motion)):
         z = subject.motion.vertices(frame)[subject.mesh.skin_vertices, 2]
@@ -143,7 +143,7 @@ def depth_scale(subject: Subject) -> DepthScale:
 
 
 def skin_pictures(subject: Subject, settings: SkinSettings) -> Iterator[SkinPicture]:
-    """Depth and mask of each frame, one at a time."""
+    """Render depth and mask of each frame, one at a time."""
     buffers = empty_raster(1, subject.camera)
     if settings.backend == "numba":  # nobody reads the weights here: no room, no work
         buffers = replace(buffers, barycentrics=np.empty((1, 0, 0, 3), np.float32))
@@ -193,14 +193,14 @@ def _fitted(stage_input: StageInput, settings: DepthSettings) -> Subject:
 
 
 def _clear(mesh: SkinMesh, fit: Mapping[str, NDArray[Any]], settings: DepthSettings) -> NDArray[np.bool_]:
-    """Triangles that the picture shows, (F,), as far as the fit says."""
+    """Return which triangles the picture shows, (F,), according to the fit."""
     if "vertex_inlier" not in fit:
         return mesh.is_clear
     return np.asarray(fit["vertex_inlier"][mesh.triangles].mean(axis=1) >= settings.least_inlier)
 
 
 def _unpacked(path: Path, camera: Camera) -> Iterator[NDArray[np.uint8]]:
-    """The masks that the depth pass left on disk, (H, W) 0 or 255."""
+    """Read the masks that the depth pass left on disk, (H, W) with 0 or 255."""
     pixels = camera.width * camera.height
     with path.open("rb") as bits:
         while row := bits.read((pixels + 7) // 8):

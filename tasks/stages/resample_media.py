@@ -33,17 +33,17 @@ MOTION_GRID = (64, 36)
 
 
 class ResampleSettings(Settings):
-    """What the resampled clip must be like, and what making it may cost."""
+    """Which resampled clips are accepted, and what resampling may cost."""
 
     min_motion: PositiveFloat = 3.0
     """Largest change of any of 64 x 36 cells against the first frame, grey levels of 255; less is a
     still picture."""
     max_pixels: PositiveInt = 4096 * 2304
-    """Most pixels of a frame."""
+    """Most pixels in a frame."""
     wall_s: PositiveFloat = 1800.0
     """Longest time for one run of ffmpeg, seconds; its processor time is limited to the same."""
     memory_bytes: PositiveInt = 2 << 30
-    """Most memory of one run of ffmpeg."""
+    """Most memory that one run of ffmpeg may use, bytes."""
 
 
 def run(stage_input: StageInput, settings: ResampleSettings) -> StageOutput:
@@ -91,14 +91,14 @@ STAGE = Stage(
 
 
 class MotionMeter:
-    """How much a clip moves: the largest change of any cell against the first frame."""
+    """Measure how much a clip moves: the largest change of any cell against the first frame."""
 
     def __init__(self) -> None:
         self.largest = 0.0
         self._first: NDArray[np.float32] | None = None
 
     def see(self, grey: NDArray[np.uint8]) -> None:
-        """Take in the next frame, (H, W)."""
+        """Compare the next frame, (H, W), with the first one."""
         cells = cv2.resize(grey, MOTION_GRID, interpolation=cv2.INTER_AREA).astype(np.float32)
         if self._first is None:
             self._first = cells
@@ -108,7 +108,7 @@ class MotionMeter:
 def _planned(
     decoded: Iterator[NDArray[np.uint8]], *, chosen: Sequence[int], motion: MotionMeter
 ) -> Iterator[NDArray[np.uint8]]:
-    """The decoded frames that the plan names, as often as it does; all are read to the end."""
+    """Return the decoded frames in the order and number of the plan; the source is read to its end."""
     position = 0
     for index, planes in enumerate(decoded):
         if position < len(chosen) and chosen[position] == index:
@@ -121,7 +121,7 @@ def _planned(
 def _decoded_frames(
     source: Path, plan: dict[str, Json], *, settings: ResampleSettings
 ) -> Iterator[NDArray[np.uint8]]:
-    """Planes of every decoded frame: yuv420p of the upright size, square pixels, progressive."""
+    """Decode every frame as yuv420p planes, upright, with square pixels, progressive."""
     video = video_source(source, window=_window(plan), max_pixels=settings.max_pixels)
     video = video.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
     video = video.filter("scale", w="round(iw*sar)", h="ih", out_range="tv", flags=SCALER)
@@ -162,7 +162,7 @@ def _decoded_frames(
 def _aligned_sound(
     source: Path, plan: dict[str, Json], *, settings: ResampleSettings
 ) -> tuple[NDArray[np.int16], dict[str, Json]]:
-    """Sound from the first planned frame on, 16 kHz mono, exactly 640 samples a frame."""
+    """Decode the sound from the first planned frame on: 16 kHz mono, exactly 640 samples a frame."""
     wanted = len(plan["source_frames"]) * SAMPLES_PER_FRAME
     start_s = Fraction(plan["start_s"])
     until_s = start_s + Fraction(wanted, SAMPLE_RATE)

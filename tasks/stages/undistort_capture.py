@@ -21,36 +21,36 @@ from tasks.stage import Json, Stage, StageInput, StageOutput
 
 
 class UndistortSettings(Settings):
-    """How the square lies around the mesh's face; the same margins as for clips."""
+    """How the square around the face of the mesh is chosen; the margins are those for clips."""
 
     side_px: PositiveInt = 512
-    """Side of the crop pictures."""
+    """Side of the crop pictures, px."""
     scale: float = Field(default=2.2, ge=1)
-    """Side of the square / longer side of the projected face's box over the frames."""
+    """Side of the square divided by the longer side of the projected face box over the frames."""
     shift_up: float = Field(default=0.1, ge=0, le=0.5)
-    """How far the square's middle lies above the box's, as a share of its side."""
+    """How far the centre of the square lies above that of the face box, as a share of the side."""
     least_scale: float = Field(default=1.2, ge=1)
-    """A square inside the picture is taken where it contains the box grown by this; else the square is
-    padded."""
+    """The square is moved inside the picture if it then still contains the face box grown by this share;
+    else it is padded."""
     smallest_face_px: PositiveInt = 96
-    """A face whose box is smaller than this in the source picture is refused."""
+    """Smallest face box in the source picture that is accepted, px."""
     nearest_m: PositiveFloat = 0.1
-    """A mesh with a face vertex nearer than this is refused: a wrong unit or transform."""
+    """Nearest face vertex that is accepted, m; a nearer one means a wrong unit or transform."""
     farthest_m: PositiveFloat = 20.0
-    """A mesh with a face vertex farther than this is refused."""
+    """Farthest face vertex that is accepted, m."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Geometry:
-    """The capture's meshes as its camera sees them."""
+    """The meshes of a capture in the space of its camera."""
 
     vertices_m: NDArray[np.float32]
-    """(N, V, 3) in camera space."""
+    """Vertices in camera space, (N, V, 3) m."""
     template: CaptureTemplate
 
 
 def run(stage_input: StageInput, settings: UndistortSettings) -> StageOutput:
-    """Crop pictures of the capture (one video), and its meshes in the space of the crop's camera."""
+    """Write the crop pictures of a capture as one video, and its meshes in the space of the crop camera."""
     given = stage_input.values["camera"]
     geometry = _read_geometry(stage_input, settings)
     images = [path for role, path in sorted(stage_input.blobs.items()) if role.startswith("image/")]
@@ -130,7 +130,7 @@ def _check_geometry(geometry: _Geometry, settings: UndistortSettings) -> None:
 
 
 def _choose_square(geometry: _Geometry, camera: Camera, settings: UndistortSettings) -> tuple[Square, bool]:
-    """One square for all frames, and whether it leaves the picture."""
+    """Choose one square for all frames; also whether it leaves the picture."""
     points = camera.project(geometry.vertices_m[:, geometry.template.skin_vertices].astype(np.float64))
     boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
     # nothing is left out as in clips: meshes have no detection errors

@@ -21,7 +21,7 @@ from model.pipelines.pipeline_video import PortraitRGBDVideoPipeline
 from model.samples.depth_code import from_picture
 from model.samples.training_set import Latents, WindowLength, WindowSet
 from tasks.dataset.read_version import Split, split_rows
-from tasks.media.clip_speech import clip_speech
+from tasks.media.published_clip import clip_speech
 from tasks.training.open_training import Training
 from tasks.training.open_version import speech_network
 from tasks.training.stage_plans import load_network

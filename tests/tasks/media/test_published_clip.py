@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from tasks.media.published_clip import clip_pictures, clip_range
-from tasks.media.video_files import write_video
+from tasks.media.published_clip import clip_pictures, clip_range, clip_speech
+from tasks.media.video_files import write_audio, write_video
 from tests.tasks.small_clips import FAR_M, NEAR_M, SIDE, clip_arrays, write_clip
 
 
@@ -48,3 +49,12 @@ def test_videos_of_several_lengths_are_an_error(tmp_path: Path) -> None:
     write_video(files["mask"], clip_arrays(2)[2], profile="mask")
     with pytest.raises(ValueError, match="shorter"):
         list(clip_pictures(files, values, side_px=16, frames_at_once=2))
+
+
+def test_sixteen_bit_samples_of_the_first_frames_are_floats(tmp_path: Path) -> None:
+    samples = np.arange(-32768, -32768 + 3 * 640).astype(np.int16)
+    write_audio(tmp_path / "a.wav", samples)
+    speech = clip_speech(tmp_path / "a.wav", frames=2)
+    assert speech.dtype == torch.float32
+    assert torch.equal(speech, torch.from_numpy(samples[: 2 * 640] / np.float32(32768)))
+    assert speech[0] == -1
