@@ -18,7 +18,8 @@ def compiled(function: Function) -> Function:
 
     This writes files: numba keeps the machine code in NUMBA_CACHE_DIR if that is set, else beside the source,
     else in the user's cache folder. Where none of them can be written, as in some containers, numba refuses
-    to cache. Then every process compiles anew, which costs seconds and changes no result.
+    to cache. Then every process compiles anew, which costs seconds and changes no result. The cache names the
+    types of arguments: after a NamedTuple of a kernel is renamed, delete the .nbi files beside the source.
     """
     try:
         kept: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)

@@ -112,8 +112,7 @@ class PortraitRGBDPipeline(DiffusionPipeline):  # type: ignore[misc]
             reference: portrait of the identity, (B, 3, H, W) in [0, 1]; None = any identity.
             image: given RGB, (B, 3, H, W) in [0, 1].
             depth: given depth codes, (B, H, W) in [-1, 1], near = -1.
-            mask_rgb: region of the RGB to sample, (B or 1, H, W), 1 = sample, 0 = given; None = everything if
-                no image is given, else nothing.
+            mask_rgb: region of the RGB to sample, (B or 1, H, W), 1 = sample; None = all without an image.
             mask_depth: region of the depth to sample, like mask_rgb.
             samples: number of samples B; needed only if no picture or mask determines it.
             num_inference_steps: number of denoising steps.
