@@ -1,4 +1,4 @@
-"""Progress of a build in the terminal: bars on standard error, which leave standard output to the result."""
+"""Progress in the terminal: bars on standard error, so that standard output holds only the result."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 @dataclass(slots=True, kw_only=True)
 class _StageBar:
-    """Counts of one stage so far."""
+    """Counts of a stage so far."""
 
     name: str
     bar: TaskID
     unit: str
     started_s: float
-    """Monotonic clock when its first clips came up."""
+    """Time of the monotonic clock when the first clips of the stage started, seconds."""
     clips: int = 0
     done: int = 0
     frames: int = 0
@@ -30,11 +30,11 @@ class _StageBar:
     told: bool = False
 
     def rate(self, now_s: float) -> str:
-        """Frames a second since it began; empty before the first frame."""
+        """Format the frames a second since the stage began; empty before the first frame."""
         return f"{self.frames / max(now_s - self.started_s, 1e-3):,.1f} frames/s" if self.frames else ""
 
     def line(self, now_s: float) -> str:
-        """The stage in one line."""
+        """Describe the stage in one line."""
         figures = [
             f"{self.done:,} of {self.clips:,} {self.unit}",
             f"{self.frames:,} frames" if self.frames else "",
@@ -45,9 +45,9 @@ class _StageBar:
 
 
 class StageProgress:
-    """One bar for each stage where standard error is a terminal, else one line for each finished stage.
+    """A bar for each stage if standard error is a terminal, else a line for each finished stage.
 
-    With a `log` the lines go there.
+    With a `log` the lines are written there.
 
     Methods may be called from several threads.
 
@@ -86,7 +86,7 @@ class StageProgress:
                 self._tell(stage)
 
     def begin(self, stage: str, *, clips: int, unit: str = "clips") -> None:
-        """A stage starts on so many clips, or steps; said again, it gets that many more."""
+        """Start a stage with a number of clips or steps; a second call adds more of them."""
         with self._lock:
             if stage not in self._stages:
                 bar = self._bars.add_task(stage, total=0, rate="", rejected="")
@@ -96,7 +96,7 @@ class StageProgress:
             self._bars.update(counts.bar, total=counts.clips)
 
     def advance(self, stage: str, *, clips: int = 1, frames: int = 0, rejected: int = 0) -> None:
-        """So many more clips of a stage that has begun are done, the rejected ones among them."""
+        """Count more clips of a started stage as done; `rejected` of them were rejected."""
         with self._lock:
             counts = self._stages[stage]
             if counts.done == 0:
@@ -117,14 +117,14 @@ class StageProgress:
                 self._tell(counts)
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line."""
         if self._log is not None:
             self._log(text)
         else:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _tell(self, stage: _StageBar) -> None:
-        """Without a terminal: the stage's line, once."""
+        """Print the line of the stage once, if there is no terminal."""
         if self._bars.disable and not stage.told:
             stage.told = True
             self.say(stage.line(time.monotonic()))

@@ -1,4 +1,4 @@
-"""The reason codes: why a source was not published. The one list; docs/reasons.md explains each."""
+"""The reason codes that say why a source was not published; docs/reasons.md explains each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Reason(StrEnum):
 
 
 class Rejected(Exception):  # noqa: N818  # a verdict on a source, not a fault of the program
-    """A source cannot be published; becomes its row's reason and detail, never fails a shard."""
+    """A source cannot be published. This becomes the reason and detail of its row and never fails a shard."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

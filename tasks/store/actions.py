@@ -1,7 +1,7 @@
 """The ledger: one record for each finished stage of a clip, written after the blobs it names.
 
-A rejection is an outcome like any other and is recorded, so that a rebuild does not try again. `timeout`
-and `crashed` may be the machine's fault: they are recorded only after a second attempt.
+A rejection is an outcome like any other: it is recorded, so that a rebuild does not try again. `timeout` and
+`crashed` may be the fault of the machine, so they are recorded only after a second attempt.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from tasks.store.recipes import action_key
 
 TRANSIENT = frozenset({Reason.TIMEOUT, Reason.CRASHED})
 FINAL_ATTEMPT = 2
-"""A transient rejection is believed at this attempt."""
+"""Attempt from which on a timeout or crash counts as the verdict."""
 
 
 class Action(Record, allow_inf_nan=False):
-    """What one stage made of one clip, and of what."""
+    """Record of one stage for one clip: its inputs, its outputs and its verdict."""
 
     stage: str
     recipe: str
-    """Recipe.digest; with `inputs` and `given` it makes the action's key."""
+    """Recipe.digest; together with `inputs` and `given` it gives the key of the action."""
     inputs: dict[str, str]
-    """Role -> sha256 of every file it read."""
+    """sha256 by role of every file that the stage read."""
     given: dict[str, Json]
-    """The small inputs (StageInput.values)."""
+    """Small inputs (StageInput.values)."""
     outputs: dict[str, Blob] = Field(default={})
-    """Role -> blob; empty when the clip was rejected."""
+    """Blob by role; empty if the clip was rejected."""
     values: dict[str, Json] = Field(default={})
-    """StageOutput.values."""
+    """Figures that the stage returned (StageOutput.values)."""
     reason: Reason | None = None
-    """Why the clip was rejected here; None = it passed."""
+    """Why the stage rejected the clip; None if it passed."""
     detail: str | None = None
     attempts: int = 1
-    """Tries it took, counted for timeout and crashed."""
+    """Number of attempts, counted for timeouts and crashes."""
     wall_s: float | None = None
-    """A fact for the throughput table, not part of any key."""
+    """Duration, seconds; shown in the throughput table, not part of any key."""
     cpu_s: float | None = None
-    """Likewise."""
+    """Processor time, seconds; shown in the throughput table, not part of any key."""
 
     @property
     def key(self) -> str:
-        """The action key that this record answers."""
+        """Key of the action."""
         return action_key(self.recipe, inputs=self.inputs, given=self.given)
 
 
 def record_action(store: Store, action: Action) -> str:
-    """Write the record of a finished action and return its key; the blobs must be stored already.
+    """Write the record of a finished action and return its key. The blobs must be in the store already.
 
-    Two builders of the same action write the same outputs: the last record stays.
+    Two builders of the same action write the same outputs, so it does not matter whose record stays.
     """
     if action.reason in TRANSIENT and action.attempts < FINAL_ATTEMPT:
         raise ValueError(f"{action.stage}: {action.reason} may be the machine's fault; try again first")
@@ -67,10 +67,10 @@ def record_action(store: Store, action: Action) -> str:
 
 
 def find_action(store: Store, key: str) -> Action | None:
-    """The finished action of this key; None where the stage must run.
+    """Find the finished action of a key; None if the stage must run.
 
-    None as well when the record is torn, damaged or of another key, or when a blob it names is missing
-    or has another size. Contents are hashed where they are read: Store.checked_blob.
+    The result is None too if the record is torn, damaged or belongs to another key, or if a blob that it
+    names is missing or has another size. Contents are hashed where they are read, by Store.checked_blob.
     """
     action = read_action(store, key)
     if action is None:
@@ -80,7 +80,7 @@ def find_action(store: Store, key: str) -> Action | None:
 
 
 def read_action(store: Store, key: str) -> Action | None:
-    """The record of this key if it is sound, whether or not its blobs are still there."""
+    """Read the record of a key if it is sound, whether or not its blobs still exist."""
     try:
         record: Any = unseal((store.root / "actions" / f"{key}.json").read_bytes())
         action = Action.model_validate(record)

@@ -24,12 +24,12 @@ from tasks.store.durable import (
 )
 
 FORMAT = 1
-"""Layout of a store; a store of another format is refused."""
+"""Number of the layout of a store; a store with another number is refused."""
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class CorruptBlob(StoreError):  # noqa: N818  # names what was found
-    """A blob is missing or its content is not what its name says."""
+    """A blob is missing, or its content does not match its name."""
 
     def __init__(self, digest: str, detail: str) -> None:
         super().__init__(f"blob {digest} {detail}; build again: its stage is then recomputed")
@@ -48,7 +48,7 @@ class Store:
     """A folder of blobs, action records and dataset versions; safe to share between processes."""
 
     def __init__(self, root: Path) -> None:
-        """Open the store in `root`; `Store.create` makes one."""
+        """Open the store in `root`; use `Store.create` to make one."""
         self.root = root.resolve()
         marker = self.root / "store.json"
         if not marker.is_file():
@@ -58,7 +58,7 @@ class Store:
 
     @classmethod
     def create(cls, root: Path) -> Store:
-        """Open the store in `root`, making it first where there is none."""
+        """Open the store in `root` and make it first if there is none."""
         root = root.resolve()
         if not (root / "store.json").is_file():
             make_folder(root)
@@ -72,22 +72,22 @@ class Store:
         return cls(root)
 
     def blob_path(self, digest: str) -> Path:
-        """Where the blob is, or would be."""
+        """Return the path of a blob, whether or not it exists."""
         if not DIGEST.fullmatch(digest):
             raise ValueError(f"{digest!r} is not a sha256 in lower-case hex")
         return self.root / "cas" / digest[:2] / digest
 
     def has_blob(self, digest: str, *, size: int) -> bool:
-        """Whether the blob is there with that many bytes; its content is not read."""
+        """Whether the blob exists with that many bytes; its content is not read."""
         try:
             return self.blob_path(digest).stat().st_size == size
         except OSError:
             return False
 
     def put_file(self, path: Path, *, move: bool = True) -> Blob:
-        """Store a file; with `move` it is gone from where it was.
+        """Put a file into the store; with `move` the original is removed.
 
-        A blob that is already there is replaced by the same content, which heals a damaged one.
+        A blob that exists already is replaced by the same content, which heals a damaged one.
         """
         size = path.stat().st_size
         with disk_faults(self.root, size), self.scratch() as scratch:
@@ -99,7 +99,7 @@ class Store:
             return self._place(held)
 
     def put_bytes(self, data: bytes) -> Blob:
-        """Store bytes."""
+        """Put bytes into the store."""
         with disk_faults(self.root, len(data)), self.scratch() as scratch:
             return self._place(write_temporary(scratch, data))
 
@@ -117,10 +117,10 @@ class Store:
         return Blob(sha256=digest, bytes=size)
 
     def checked_blob(self, digest: str) -> Path:
-        """The blob's path after its content was hashed again.
+        """Hash the content of a blob again and return its path.
 
-        A damaged blob is moved to quarantine/ and CorruptBlob is raised: nothing uses it any more, and
-        the next build finds it missing and recomputes it.
+        A damaged blob is moved to quarantine/, and CorruptBlob is raised. Nothing uses it any more; the next
+        build finds it missing and recomputes it.
         """
         path = self.blob_path(digest)
         try:
@@ -136,7 +136,7 @@ class Store:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty folder on the store's own disk, removed at the end."""
+        """Give an empty folder on the disk of the store, which is removed at the end."""
         folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
         try:
             yield folder
@@ -145,7 +145,7 @@ class Store:
 
 
 def file_digest(path: Path) -> str:
-    """The sha256 of a file's content, in hex."""
+    """Return the sha256 of the content of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,4 +1,4 @@
-"""What a whole build made: with nothing changed a rebuild looks up one record and some file sizes."""
+"""Remember what a whole build published: an unchanged rebuild reads one record and some file sizes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tasks.store.versions import (
 
 
 def build_key(name: str, *, facts: Json) -> str:
-    """The key of a build: the dataset's name and all it depends on (settings, catalogue, recipes ...)."""
+    """Return the key of a build: the dataset name and everything the build depends on."""
     return digest_of({"name": name, "facts": facts})
 
 
 def remember_build(store: Store, key: str, *, root: str) -> None:
-    """Note which root a finished build published."""
+    """Record which root a finished build published."""
     data = seal({"key": key, "root": root})
     with disk_faults(store.root, len(data)):
         place(write_temporary(store.root / "tmp", data), store.root / "builds" / f"{key}.json")
 
 
 def find_build(store: Store, name: str, key: str) -> Published | None:
-    """The version that this build would publish again, if it is the latest and whole; else None.
+    """Return the version that a build would publish again, if it is the latest and whole; else None.
 
-    The version's files are hashed; its blobs must be there with their sizes (verify_version hashes them).
+    The files of the version are hashed; its blobs must exist with their sizes (verify_version hashes them).
     """
     number = latest_number(store, name)
     try:

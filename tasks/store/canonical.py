@@ -1,4 +1,4 @@
-"""Canonical JSON: one value, one text, on every machine; and records that carry their own checksum."""
+"""Canonical JSON, which writes a value in the same way on every machine, and records with a checksum."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tasks.stage import Json
 
 
 def canonical_json(value: Json) -> bytes:
-    """ASCII JSON with sorted keys and no spaces; floats in their shortest exact form.
+    """Write ASCII JSON with sorted keys, no spaces, and floats in their shortest exact form.
 
-    Raises ValueError for what has no single text: NaN, infinities, keys that are not strings and types
-    that JSON does not have.
+    Raises ValueError for values that have no unique text: NaN, infinities, keys that are not strings, and
+    types that JSON does not have.
     """
     _refuse_ambiguous(value, "value")
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
@@ -42,17 +42,17 @@ def _refuse_odd_keys(value: Mapping[str, Json], where: str) -> None:
 
 
 def digest_of(value: Json) -> str:
-    """The sha256, in hex, of a value's canonical JSON."""
+    """Return the sha256 of the canonical JSON of a value, in hex."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def seal(record: Mapping[str, Json]) -> bytes:
-    """A JSON record with its own checksum in "check", so that a flipped bit or a torn write shows."""
+    """Write a JSON record with a checksum in "check", which reveals a flipped bit or a torn write."""
     return canonical_json({**record, "check": digest_of(record)}) + b"\n"
 
 
 def unseal(text: bytes) -> dict[str, Json] | None:
-    """The record that `seal` wrote, without its checksum; None when it is torn, edited or no record."""
+    """Read a record that `seal` wrote, without the checksum; None if it is torn, edited or no record."""
     try:
         record = json.loads(text)
         check = record.pop("check")

@@ -1,4 +1,4 @@
-"""What changed between two versions, clip by clip, and why."""
+"""Compare two versions clip by clip: what changed, and why."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tasks.store.explain import Cause, History, explain
 from tasks.store.versions import Provenance, Version, read_provenance
 
 CATALOGUE_FIELDS = frozenset({"kind", "source_name", "subject_id", "split", "source_start_s", "source_end_s"})
-"""Fields of a row that come from the list of sources and the split, not from a stage."""
+"""Fields of a row that come from the list of sources or the split, not from a stage."""
 
 
 class Change(Record):
-    """A field of a row."""
+    """A field of a row, and its old and new value."""
 
     field: str
     old: Json
@@ -30,18 +30,18 @@ class ChangedClip(Record):
     clip_id: str
     source_name: str
     changes: tuple[Change, ...]
-    """Every field that differs, quality figures among them; "blobs.<role>" and "qc.<figure>" one by one."""
+    """Every field that differs. Files and quality figures are listed as "blobs.<role>" and "qc.<figure>"."""
     causes: tuple[Cause, ...]
 
 
 class VersionDiff(Record):
-    """Old against new."""
+    """Difference between an old and a new version."""
 
     name: str
     old: int
     new: int
     added: tuple[str, ...]
-    """Clip ids, sorted."""
+    """Ids of the added clips, sorted."""
     removed: tuple[str, ...]
     changed: tuple[ChangedClip, ...]
 
@@ -78,7 +78,7 @@ def diff_versions(store: Store, *, old: Version, new: Version) -> VersionDiff:
 
 
 def count_causes(diff: VersionDiff) -> dict[str, int]:
-    """Clips by cause in words, the most frequent first: {"setting crop.scale: 1.6 -> 1.8": 7}."""
+    """Count clips by cause, most frequent first: {"setting crop.scale: 1.6 -> 1.8": 7}."""
     told = Counter(
         f"{cause.kind} {cause.stage}: {cause.name}: {cause.old} -> {cause.new}"
         for clip in diff.changed
@@ -88,7 +88,7 @@ def count_causes(diff: VersionDiff) -> dict[str, int]:
 
 
 def row_changes(was: ManifestRow, now: ManifestRow) -> list[Change]:
-    """The fields that differ."""
+    """Return the fields that differ."""
     before, after = _flat_row(was), _flat_row(now)
     return [
         Change(field=field, old=before.get(field), new=after.get(field))

@@ -1,7 +1,7 @@
-"""Writing files so that a kill or a power cut leaves the old state or the new one, nothing between.
+"""Write files so that a kill or a power cut leaves either the old or the new state.
 
-Every file is written under a temporary name in the store's own tmp/, synced, and put in place by one
-rename or link; then the folder is synced.
+Every file is written under a temporary name in tmp/ of the store, synced, and put in place by one rename or
+link; then the folder is synced.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 
 
 class StoreError(Exception):
-    """Something is wrong with the store itself, never with a clip."""
+    """An error of the store itself, never of a clip."""
 
 
 class StoreDiskError(StoreError):
-    """The disk below the store is full, read-only or failing; what the store holds stays whole."""
+    """The disk of the store is full, read-only or failing. The content of the store stays whole."""
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Sync a folder, so that the names in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -35,7 +35,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder, and its missing parents, durably; no error when it exists."""
+    """Create a folder and its missing parents durably; an existing folder is no error."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -44,7 +44,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_temporary(folder: Path, data: bytes) -> Path:
-    """Write a new synced file with a name of its own in `folder`."""
+    """Write and sync a new file with a unique name in `folder`."""
     descriptor, name = tempfile.mkstemp(dir=folder)
     path = Path(name)
     try:
@@ -59,13 +59,13 @@ def write_temporary(folder: Path, data: bytes) -> Path:
 
 
 def place(temporary: Path, target: Path) -> None:
-    """Rename a synced temporary file onto its name, over whatever was there."""
+    """Rename a synced temporary file to its final name and replace a file of that name."""
     temporary.replace(target)
     sync_folder(target.parent)
 
 
 def place_new(temporary: Path, target: Path) -> None:
-    """Give a synced temporary file its name, or raise FileExistsError: of two callers one wins."""
+    """Link a synced temporary file to its final name; raise FileExistsError if the name is taken."""
     try:
         os.link(temporary, target)
         sync_folder(target.parent)
@@ -74,7 +74,7 @@ def place_new(temporary: Path, target: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make the content of a file that something else wrote survive a power cut."""
+    """Sync a file that something else wrote, so that its content survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -84,7 +84,7 @@ def sync_file(path: Path) -> None:
 
 @contextmanager
 def disk_faults(root: Path, needed_bytes: int) -> Iterator[None]:
-    """Turn the disk's own errors into a StoreDiskError that names the store and what was needed."""
+    """Turn errors of the disk into a StoreDiskError that names the store and the space that was needed."""
     try:
         yield
     except OSError as fault:

@@ -1,4 +1,4 @@
-"""Why one clip came out differently: the stages' recipes and inputs, old against new."""
+"""Explain why a clip came out differently: compare recipes and inputs of its stages, old and new."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from tasks.store.recipes import Recipe
 
 
 class Cause(Record):
-    """One thing a stage depends on that changed."""
+    """A change in something that a stage depends on."""
 
     kind: Literal["input", "setting", "code", "model", "tool", "unstable", "unknown"]
-    """input: a source file or a figure. unstable: the same recipe and inputs gave another outcome.
-    unknown: the ledger does not say any more."""
+    """Kind of change. input: a source file or a figure. unstable: the same recipe and inputs gave another
+    outcome. unknown: the ledger no longer has the record."""
     stage: str
     name: str
-    """Which input, setting, module, model or tool."""
+    """Name of the input, setting, module, model or tool."""
     old: Json = None
     new: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """One side of the comparison: how a clip came about, and where that is recorded."""
+    """One side of the comparison: the stages of a clip, and the store that records them."""
 
     store: Store
     steps: tuple[tuple[str, str], ...]
-    """(stage, action key) in order."""
+    """Stage and action key of each stage, in order."""
     recipes: Mapping[str, Recipe]
     models: Mapping[str, str]
-    """Role -> sha256 of the inputs that all clips share."""
+    """sha256 by role of the inputs that all clips share."""
 
 
 def same_outcome(was: Action, now: Action) -> bool:
@@ -44,7 +44,7 @@ def same_outcome(was: Action, now: Action) -> bool:
 
 
 def explain(old: History, new: History) -> list[Cause]:
-    """The causes of the first stage whose outcome differs, and those that later stages add."""
+    """Return the causes of the first stage whose outcome differs, and those that later stages add."""
     causes: list[Cause] = []
     upstream_differs = False
     new_keys = dict(new.steps)
@@ -78,7 +78,7 @@ def _recipe_causes(was: Recipe | None, now: Recipe | None, stage: str) -> Iterat
 
 
 def _input_causes(was: Action, now: Action, *, models: set[str], derived: bool) -> Iterator[Cause]:
-    """Changed inputs; those that an earlier stage may have made count only where no earlier one differs."""
+    """Return changed inputs. Outputs of an earlier stage count only if no earlier stage differs."""
     for role, before, after in _changes(was.inputs, now.inputs):
         if role.split("/")[0] in models:
             yield Cause(kind="model", stage=was.stage, name=role, old=before, new=after)
@@ -96,7 +96,7 @@ def _changes(was: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[tuple
 
 
 def _flat(values: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
-    """{"crop": {"scale": 2}} -> {"crop.scale": 2}."""
+    """Flatten nested settings: {"crop": {"scale": 2}} -> {"crop.scale": 2}."""
     flat: dict[str, Json] = {}
     for name, value in values.items():
         nested = isinstance(value, Mapping) and value

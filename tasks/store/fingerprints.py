@@ -1,4 +1,4 @@
-"""Fingerprints of what is not data: the source text of modules and the versions of tools."""
+"""Fingerprints of code and tools: digests of the source text of modules, and versions of tools."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _ffmpeg() -> str:
 
 
 PROGRAMS: dict[str, Callable[[], str]] = {"ffmpeg": _ffmpeg}
-"""Tools that are not Python distributions: how to read their fingerprint."""
+"""Functions that read the fingerprint of tools that are no Python distributions."""
 
 
 def fingerprints(names: Iterable[str]) -> dict[str, str]:
-    """The version of each named distribution or program, read once per process."""
+    """Return the version of each named distribution or program; each is read once per process."""
     return {name: _fingerprint(name) for name in sorted(names)}
 
 
@@ -34,7 +34,7 @@ def _fingerprint(name: str) -> str:
 
 
 def module_digests(names: Iterable[str]) -> dict[str, str]:
-    """The sha256 of each module's source file, exact bytes, read once per process."""
+    """Return the sha256 of the source file of each module; each is read once per process."""
     return {name: _module_digest(name) for name in sorted(names)}
 
 

@@ -1,4 +1,4 @@
-"""Where two files of one role first differ, in words: frame or array entry, and by how much."""
+"""Describe where two files of one role first differ: frame or array entry, and by how much."""
 
 from __future__ import annotations
 

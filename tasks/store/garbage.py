@@ -1,8 +1,8 @@
-"""Garbage collection: removes what no published version reaches.
+"""Garbage collection: remove everything that no published version reaches.
 
-A version reaches its folder, the blobs its rows name, its provenance, the actions in it and what those
-put out (so that a rebuild finds its intermediate files). What an unpublished, interrupted build finished
-is not reached: collecting it costs that build its progress.
+A version reaches its folder, the blobs that its rows name, its provenance, the actions in it, and the outputs
+of these actions, so that a rebuild finds its intermediate files. The finished work of an interrupted build is
+not reached; collecting it costs that build its progress.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from tasks.store.versions import (
 
 
 class Collected(Record):
-    """What was removed, or would be."""
+    """What was removed, or would be removed in a dry run."""
 
     dry_run: bool
     blobs: int
     blob_bytes: int
     actions: int
     builds: int
-    """Memos of builds whose version is gone."""
+    """Memos of builds whose version no longer exists."""
     folders: int
-    """Version folders that a killed build left unlisted."""
+    """Version folders that a killed build left without an entry."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Reached:
-    """What the versions of a store need."""
+    """Files and records that the versions of a store need."""
 
     blobs: set[str] = field(default_factory=set)
     actions: set[str] = field(default_factory=set)
@@ -53,10 +53,11 @@ class Reached:
 
 
 def collect(store: Store, *, dry_run: bool = False) -> Collected:
-    """Remove what no version reaches; raises StoreBusy while a build runs.
+    """Remove everything that no version reaches; raise StoreBusy while a build runs.
 
-    A damaged version stops it (CorruptVersion, CorruptBlob) before anything is removed: what it reaches is
-    not known. Killed half-way it leaves a sound store: what names others goes before what is named.
+    A damaged version stops the collection (CorruptVersion, CorruptBlob) before anything is removed, because
+    it is not known what that version reaches. A kill leaves a sound store: records go before the files they
+    name.
     """
     with sole_lock(store):
         reached = find_reached(store)

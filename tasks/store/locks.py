@@ -1,4 +1,4 @@
-"""Locks on an open file: they end with their process, so that none is ever left behind."""
+"""Locks on an open file. They end with their process, so that no lock is ever left behind."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tasks.store.durable import StoreError
 
 
 class StoreBusy(StoreError):  # noqa: N818  # names the state
-    """Another process uses the store in a way that excludes this one."""
+    """Another process holds a lock on the store that excludes this one."""
 
 
 @contextmanager
 def build_lock(store: Store) -> Iterator[None]:
-    """Hold the store against garbage collection; any number of builds hold it together.
+    """Hold the store against garbage collection; any number of builds may hold it together.
 
-    The first builder on a quiet store removes what killed builds left in tmp/.
+    The first build on an idle store removes the files that killed builds left in tmp/.
     """
     with _lock_file(store) as descriptor:
         if _try_exclusive(descriptor):
@@ -39,7 +39,7 @@ def sole_lock(store: Store) -> Iterator[None]:
 
 
 def clear_temporary(store: Store) -> None:
-    """Remove everything in tmp/; only while nobody else can be writing there."""
+    """Remove everything in tmp/; allowed only while no other process can write there."""
     for left in (store.root / "tmp").iterdir():
         if left.is_dir():
             shutil.rmtree(left)

@@ -1,4 +1,4 @@
-"""Publishing a version: immutable parts first, then one list entry that must not exist before."""
+"""Publish a version: first the immutable parts, then one list entry, whose file must not exist before."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ from tasks.store.versions import (
 )
 
 Actions = Mapping[str, Sequence[tuple[str, str]]]
-"""Clip id -> (stage, action key) in the order they ran."""
+"""Stage and action key of each stage that ran, in order, by clip id."""
 
 
 class BaseMoved(StoreError):  # noqa: N818  # names what happened
-    """Another version was published since this build began."""
+    """Another version was published after this build began."""
 
 
 def publish(
@@ -64,13 +64,13 @@ def publish(
     """Publish rows as the version after `base`.
 
     Args:
-        store: holds every blob that the rows name.
-        name: the dataset.
-        rows: one per source.
-        facts: for dataset.lock.json.
-        actions: how each clip came about.
+        store: store that holds every blob that the rows name.
+        name: name of the dataset.
+        rows: a row for each source.
+        facts: content of dataset.lock.json.
+        actions: stages of each clip.
         pages: card.md and report.html; not part of the root.
-        base: the latest number when the build began (latest_number), 0 for none.
+        base: latest number at the time when the build began (latest_number), 0 for none.
 
     Raises:
         BaseMoved: another root was published in the meantime.
@@ -112,7 +112,7 @@ def _append(store: Store, name: str, *, number: int, root: str, folder: Path) ->
 
 
 def _place_folder(store: Store, name: str, *, root: str, files: Mapping[str, bytes]) -> Path:
-    """The version's folder, whole: one that a killed build left, or a new one."""
+    """Return the complete folder of the version: one that a killed build left, or a new one."""
     target = version_folder(store, name, root=root)
     listed = _listed(store, name, root)
     if _matches(store, name, listed) if listed else _is_whole(store, target, root):
@@ -143,7 +143,7 @@ def _rename_unless_there(folder: Path, target: Path) -> None:
 
 
 def _is_whole(store: Store, folder: Path, root: str) -> bool:
-    """Whether an unlisted folder holds this root's rows and a lock whose provenance is stored."""
+    """Whether a folder without an entry holds the rows of this root and a lock with stored provenance."""
     try:
         lock = parse_lock((folder / LOCK).read_bytes())
         rows = read_manifest((folder / MANIFEST).read_bytes())
@@ -153,7 +153,7 @@ def _is_whole(store: Store, folder: Path, root: str) -> bool:
 
 
 def _matches(store: Store, name: str, entry: VersionEntry) -> bool:
-    """Whether a version's folder holds what its entry says, and its provenance is stored."""
+    """Whether the folder of a version matches its entry, and its provenance is stored."""
     folder = version_folder(store, name, root=entry.root)
     try:
         lock = parse_lock(checked_file(folder, entry, LOCK).read_bytes())
@@ -165,7 +165,7 @@ def _matches(store: Store, name: str, entry: VersionEntry) -> bool:
 
 
 def _listed(store: Store, name: str, root: str) -> VersionEntry | None:
-    """The newest entry with this root."""
+    """Return the newest entry with this root."""
     for number in reversed(version_numbers(store, name)):
         with suppress(CorruptVersion):
             entry = read_entry(store, name, number=number)

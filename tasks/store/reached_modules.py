@@ -1,4 +1,4 @@
-"""Which of our modules a stage's code reaches, read from their import statements; nothing is imported."""
+"""Find the modules of the project that a stage reaches, from import statements, without importing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTRACT = frozenset({"tasks.stage", "tasks.reasons", "model.samples.manifest"})
-"""Types that carry what stages exchange: what they change shows in the stages' own text."""
+"""Modules of types that stages exchange; a change in them shows in the text of the stages themselves."""
 
 
 def reached_modules(entry: str) -> list[str]:
-    """The entry module and all of our modules that it imports, also inside functions, sorted.
+    """Return the entry module and all project modules that it imports, also inside functions, sorted.
 
-    Empty for a module that is not ours.
+    The result is empty for a module outside the project.
     """
     found: set[str] = set()
     waiting = [entry]

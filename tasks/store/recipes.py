@@ -1,4 +1,4 @@
-"""Recipes and action keys: the name of all that a stage's output depends on."""
+"""Recipes and action keys: names for everything that the output of a stage depends on."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tasks.store.reached_modules import reached_modules
 
 
 class Recipe(Record):
-    """The part of an action key that all clips of a build share."""
+    """The part of an action key that is the same for all clips of a build."""
 
     stage: str
     version: int
     modules: dict[str, str]
-    """Module -> sha256 of its source text."""
+    """sha256 of the source text by module."""
     settings: dict[str, Json]
     tools: dict[str, str]
-    """Distribution or program -> version."""
+    """Version by distribution or program."""
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of the recipe's canonical JSON."""
+        """sha256 of the canonical JSON of the recipe."""
         return digest_of(self.model_dump(mode="json"))
 
 
 def recipe_of(stage: Stage[Any], settings: BaseModel) -> Recipe:
-    """What a stage depends on here and now, but for the clip; make it once per build and stage."""
+    """Return everything that a stage depends on here and now, apart from the clip. Call it once per build."""
     return Recipe(
         stage=stage.name,
         version=stage.version,
@@ -44,11 +44,11 @@ def recipe_of(stage: Stage[Any], settings: BaseModel) -> Recipe:
 
 
 def action_key(recipe: str, *, inputs: Mapping[str, str], given: Mapping[str, Json]) -> str:
-    """The key of one stage of one clip.
+    """Return the key of one stage of one clip.
 
     Args:
         recipe: Recipe.digest.
-        inputs: role -> sha256 of every file the stage reads, models included.
-        given: the small inputs, StageInput.values.
+        inputs: sha256 by role of every file that the stage reads, including models.
+        given: small inputs, StageInput.values.
     """
     return digest_of({"recipe": recipe, "inputs": dict(inputs), "given": dict(given)})

@@ -26,15 +26,15 @@ _SCALARS: dict[Any, pyarrow.DataType] = {
 
 
 def row_bytes(row: ManifestRow) -> bytes:
-    """What a row is hashed as: canonical JSON without the fields that are None.
+    """Return the bytes by which a row is hashed: canonical JSON without the fields that are None.
 
-    A later optional column therefore changes no older row.
+    An optional column that is added later therefore changes no older row.
     """
     return canonical_json({name: value for name, value in _to_json(row).items() if value is not None})
 
 
 def merkle_root(rows: Sequence[ManifestRow]) -> str:
-    """The version's root: RFC 6962's tree hash over the rows, sorted by clip id."""
+    """Return the root of a version: the tree hash of RFC 6962 over the rows, sorted by clip id."""
     ordered = sorted(rows, key=lambda row: row.clip_id)
     for row, following in pairwise(ordered):
         if row.clip_id == following.clip_id:
@@ -50,7 +50,7 @@ def merkle_root(rows: Sequence[ManifestRow]) -> str:
 
 
 def manifest_bytes(rows: Sequence[ManifestRow]) -> bytes:
-    """manifest.parquet: one line a row, sorted by clip id; `blobs` is a list of {role, sha256}."""
+    """Write manifest.parquet: rows sorted by clip id; `blobs` is a list of {role, sha256}."""
     records = [_to_record(row) for row in sorted(rows, key=lambda row: row.clip_id)]
     table = pyarrow.Table.from_pylist(records, schema=manifest_schema())
     buffer = io.BytesIO()
@@ -70,13 +70,13 @@ def manifest_bytes(rows: Sequence[ManifestRow]) -> bytes:
 
 
 def read_manifest(data: bytes) -> list[ManifestRow]:
-    """The rows of a manifest.parquet."""
+    """Read the rows of a manifest.parquet."""
     table = pyarrow.parquet.ParquetFile(io.BytesIO(data)).read(use_threads=False)
     return [_to_row(record) for record in table.to_pylist()]
 
 
 def manifest_schema() -> pyarrow.Schema:
-    """The columns, from ManifestRow's fields: the same in every version that this program writes."""
+    """Return the columns, which follow from the fields of ManifestRow and are the same in every version."""
     return pyarrow.schema(
         [(name, _column_type(field.annotation)) for name, field in ManifestRow.model_fields.items()]
     )
@@ -102,7 +102,7 @@ def _to_record(row: ManifestRow) -> dict[str, Json]:
 
 
 def _to_json(row: ManifestRow) -> dict[str, Json]:
-    """The row as JSON values; bytes of a file name that are no UTF-8 become backslash escapes."""
+    """Return the row as JSON values; bytes of a file name that are no UTF-8 become backslash escapes."""
     return {
         name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
         for name, value in row.model_dump(mode="json").items()

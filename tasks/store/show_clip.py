@@ -1,4 +1,4 @@
-"""One clip of a version in plain formats, so that anyone can check it with their own tools."""
+"""Write one clip of a version in plain formats, so that anyone can check it with other tools."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _unpack_video(
     pixel_format: PixelFormat,
     convert: Callable[[NDArray[Any]], NDArray[Any]],
 ) -> None:
-    """Video -> .npy, one frame in memory at a time."""
+    """Convert a video into a .npy file with one frame in memory at a time."""
     array = None
     for index, frame in enumerate(read_frames(video, pixel_format=pixel_format, count=frames)):
         converted = convert(frame)
@@ -111,5 +111,5 @@ def _describe(version: Version, row: ManifestRow) -> dict[str, Any]:
 
 
 def _matrix(values: tuple[float, ...] | None) -> list[list[float]] | None:
-    """Nine numbers, row-major -> 3x3."""
+    """Nine numbers in row-major order -> 3x3 list."""
     return None if values is None else [list(values[start : start + 3]) for start in (0, 3, 6)]

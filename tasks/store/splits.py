@@ -1,4 +1,4 @@
-"""Train, val and test by subject: a salted hash decides once, and the decision is kept for good."""
+"""Split subjects into train, val and test: a salted hash decides once, and the decision is kept."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Split = Literal["train", "val", "test"]
 
 
 class SplitSettings(Settings):
-    """Shares of new subjects; subjects of earlier versions keep their split."""
+    """How new subjects are divided; subjects of earlier versions keep their split."""
 
     val_share: float = Field(default=0.05, ge=0, le=1)
-    """Share of subjects for validation, expected: every subject is drawn alone."""
+    """Expected share of subjects for validation; every subject is drawn independently."""
     test_share: float = Field(default=0.05, ge=0, le=1)
-    """Share of subjects for the final test, likewise."""
+    """Expected share of subjects for the final test; every subject is drawn independently."""
     salt: str = "portrait-rgbd"
-    """Another salt gives another draw."""
+    """Salt of the hash; another salt gives another draw."""
 
     @model_validator(mode="after")
     def _leaves_some_to_train_on(self) -> Self:
@@ -37,7 +37,7 @@ class SplitSettings(Settings):
 def assign_splits(
     subjects: Iterable[str], *, previous: Mapping[str, Split], settings: SplitSettings
 ) -> dict[str, Split]:
-    """Subject -> split for these and all previous subjects; never moves a previous one."""
+    """Return the split by subject for these and all previous subjects; a previous subject is never moved."""
     drawn = {subject: _draw(subject, settings) for subject in subjects}
     return {**drawn, **previous}
 
@@ -52,9 +52,10 @@ def _draw(subject: str, settings: SplitSettings) -> Split:
 
 
 def previous_splits(store: Store, name: str) -> dict[str, Split]:
-    """Subject -> split as of the latest version; empty for a new dataset.
+    """Return the split by subject of the latest version; empty for a new dataset.
 
-    Where its lock file is damaged its rows say it, and the version before for subjects it has no more.
+    If its lock file is damaged, the splits are read from its rows, and those of other subjects from the
+    version before.
     """
     return _splits_of(store, name, latest_number(store, name))
 

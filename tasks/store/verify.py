@@ -1,6 +1,6 @@
-"""Verifying a version: files, rows, blobs and ledger are hashed again; stages may be run again.
+"""Verify a version: hash files, rows, blobs and ledger again, and run stages again if asked.
 
-Damaged blobs go to quarantine/, so that the next build recomputes them.
+Damaged blobs are moved to quarantine/, so that the next build recomputes them.
 """
 
 from __future__ import annotations
@@ -30,47 +30,47 @@ from tasks.store.versions import (
 )
 
 Steps = tuple[tuple[str, str], ...]
-"""(stage, action key) in the order they ran."""
+"""Stage and action key of each stage that ran, in order."""
 
 
 class Finding(Record):
-    """One thing that is not as published."""
+    """A difference from what was published."""
 
     kind: str
-    """version, rows, blob, action or stage."""
+    """Kind of thing that differs: version, rows, blob, action or stage."""
     clip_id: str | None = None
     stage: str | None = None
-    """The first stage whose outcome differs."""
+    """First stage whose outcome differs."""
     detail: str
 
 
 class Verification(Record):
-    """What was checked and what was found; a sound version has no findings."""
+    """What was checked, and the findings; a sound version has none."""
 
     name: str
     number: int
     root: str | None = None
-    """None where the version's own files are too damaged to say."""
+    """Root of the version; None if its files are too damaged to tell."""
     blobs: int = 0
     actions: int = 0
     recomputed: int = 0
-    """Clips whose stages were run again."""
+    """Number of clips whose stages were run again."""
     findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rerun:
-    """What running the stages of some clips again gave."""
+    """Result of running the stages of some clips again."""
 
     store: Store
-    """A store of its own, so that nothing was looked up."""
+    """Separate store of the rerun, so that nothing was looked up."""
     actions: Mapping[str, Steps]
-    """By clip id."""
+    """Stages and action keys by clip id."""
     recipes: Mapping[str, Recipe]
 
 
 Recompute = Callable[[Sequence[str]], Rerun]
-"""Runs all stages of the clips with these ids again."""
+"""Runs all stages of the clips with the given ids again."""
 
 
 def verify_version(
@@ -82,15 +82,15 @@ def verify_version(
     sample: int | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Verification:
-    """Check a version, the latest unless a number is given.
+    """Check a version; default: the latest.
 
     Args:
-        store: where it is.
-        name: the dataset.
-        number: the version.
+        store: store of the version.
+        name: name of the dataset.
+        number: number of the version.
         recompute: runs clips again, for the comparison with the ledger.
-        sample: recompute only so many clips; None = all.
-        advance: told the bytes of every blob when it was hashed, for a progress bar.
+        sample: number of clips to recompute; None = all.
+        advance: called with the size of every blob after it was hashed, for a progress bar.
     """
     number = find_number(store, name) if number is None else number
     findings = [*_check_numbers(store, name), *_check_files(store, name, number)]
@@ -120,7 +120,7 @@ def verify_version(
 
 
 def draw_sample(provenance: Provenance, count: int | None) -> list[str]:
-    """`count` clips that went through stages, the same ones every time; None = all of them."""
+    """Choose `count` clips that went through stages, always the same ones; None = all."""
     ran = [clip_id for clip_id, steps in provenance.actions.items() if steps]
     return sorted(ran, key=lambda clip_id: hashlib.sha256(clip_id.encode()).digest())[:count]
 
@@ -160,7 +160,7 @@ def _read_actions(store: Store, provenance: Provenance) -> dict[str, Action | No
 
 
 def _all_sizes(provenance: Provenance, actions: Mapping[str, Action | None]) -> dict[str, int]:
-    """Digest -> bytes of every blob that a row or an action names."""
+    """Return the size by digest of every blob that a row or an action names."""
     made = {
         blob.sha256: blob.bytes for action in actions.values() if action for blob in action.outputs.values()
     }
@@ -179,7 +179,7 @@ def _check_blobs(store: Store, sizes: Mapping[str, int], advance: Callable[[int]
 def _check_actions(
     version: Version, provenance: Provenance, actions: Mapping[str, Action | None]
 ) -> Iterator[Finding]:
-    """Every action on record, but for verdicts that may have been the machine's fault."""
+    """Check every recorded action, except verdicts that may have been the fault of the machine."""
     unsure = {row.clip_id for row in version.rows if row.reason in TRANSIENT}
     for clip_id, steps in sorted(provenance.actions.items()):
         for stage, key in steps:

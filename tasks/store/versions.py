@@ -1,7 +1,7 @@
-"""Dataset versions, the reading side: an append-only list of numbers, each naming an immutable folder.
+"""Read dataset versions: an append-only list of numbers, each of which names an immutable folder.
 
 datasets/<name>/versions/000001.json names a root and the digests of the files in datasets/<name>/<root12>/.
-A version exists if and only if its entry does. The order is the number's; no clock is read.
+A version exists if and only if its entry exists. Versions are ordered by number; no clock is read.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tasks.store.recipes import Recipe
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ROOT_DIGITS = 4
-"""Fewest digits by which a root may be named."""
+"""Fewest digits that may stand for a root."""
 QUARANTINED = "quarantined: "
-"""Before the reason, in Lock.counts."""
+"""Prefix of the reasons in Lock.counts."""
 MANIFEST, LOCK = "manifest.parquet", "dataset.lock.json"
 
 
@@ -39,64 +39,64 @@ class CorruptVersion(StoreError):  # noqa: N818
 
 
 class LockFacts(Record):
-    """What a build says about itself: everything needed to build the version again."""
+    """Facts of a build: everything that is needed to build the version again."""
 
     settings: dict[str, Json]
-    """All settings of the build that change its rows."""
+    """Settings of the build that the rows depend on."""
     catalogue: str
     """Digest of the list of sources."""
     models: dict[str, str]
-    """Role -> sha256 of the files that all clips share ("face_model" ...)."""
+    """sha256 by role of the files that all clips share ("face_model" ...)."""
     recipes: dict[str, Recipe]
-    """Recipe.digest -> stage version, module digests, settings and tools of every stage used."""
+    """Recipe of every stage that was used (version, modules, settings, tools), by Recipe.digest."""
     splits: dict[str, Literal["train", "val", "test"]]
-    """Subject -> split, of this version and all before it."""
+    """Split by subject, for this version and all versions before it."""
     notices: tuple[str, ...] = ()
-    """What is untrained, synthetic or estimated, in sentences: what is trained on it says so too."""
+    """What is untrained, synthetic or estimated, in sentences; models trained on the version repeat them."""
 
 
 class Lock(LockFacts):
-    """dataset.lock.json."""
+    """Content of dataset.lock.json."""
 
     name: str
     root: str
     counts: dict[str, int]
-    """Rows by status, and quarantined rows by reason."""
+    """Number of rows by status, and of quarantined rows by reason."""
     provenance: str
     """Digest of the blob that holds the Provenance."""
 
     @property
     def facts(self) -> LockFacts:
-        """The lock without what publishing added."""
+        """The facts of the lock, without the fields that publishing added."""
         return LockFacts.model_validate({name: getattr(self, name) for name in LockFacts.model_fields})
 
 
 class Provenance(Record):
-    """How every clip of a version came about; too large for the lock file."""
+    """Stages of every clip of a version; too large for the lock file."""
 
     actions: dict[str, tuple[tuple[str, str], ...]]
-    """Clip id -> (stage, action key) in the order they ran."""
+    """Stage and action key of each stage that ran, in order, by clip id."""
     sizes: dict[str, int]
-    """sha256 -> bytes of every blob that a row names."""
+    """Size by sha256 of every blob that a row names."""
 
 
 class VersionEntry(Record):
-    """One line of a dataset's list of versions."""
+    """Entry in the list of versions of a dataset."""
 
     number: int
     root: str
     files: dict[str, Blob]
-    """File name -> size and digest of what is in the version's folder."""
+    """Size and digest by name of the files in the folder of the version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """The outcome of a publication."""
+    """Outcome of publishing."""
 
     number: int
     root: str
     changed: bool
-    """False: the latest version has this root already and nothing was published."""
+    """False if the latest version already has this root, so that nothing was published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,30 +112,30 @@ class Version:
 
 
 def dataset_folder(store: Store, name: str) -> Path:
-    """Where a dataset's versions are."""
+    """Return the folder of the versions of a dataset."""
     if not NAME.fullmatch(name):
         raise ValueError(f"dataset name {name!r}: use up to 64 letters, digits, '.', '_' and '-'")
     return store.root / "datasets" / name
 
 
 def dataset_names(store: Store) -> list[str]:
-    """All datasets of the store."""
+    """Return the names of all datasets of the store."""
     return sorted(folder.name for folder in (store.root / "datasets").iterdir())
 
 
 def version_numbers(store: Store, name: str) -> list[int]:
-    """The published numbers, ascending."""
+    """Return the published numbers, ascending."""
     entries = (dataset_folder(store, name) / "versions").glob("[0-9]*.json")
     return sorted(int(entry.stem) for entry in entries if entry.stem.isdecimal())
 
 
 def latest_number(store: Store, name: str) -> int:
-    """The newest version's number; 0 where nothing is published."""
+    """Return the number of the newest version; 0 if nothing is published."""
     return max(version_numbers(store, name), default=0)
 
 
 def find_number(store: Store, name: str, *, version: str | None = None) -> int:
-    """The number that a person means by "3", by the start of a root (4 digits or more), or by nothing."""
+    """Find the number meant by "3", by the start of a root (4 digits or more), or by None (latest)."""
     numbers = version_numbers(store, name)
     if version is None:
         found = numbers[-1:]
@@ -154,7 +154,7 @@ def find_number(store: Store, name: str, *, version: str | None = None) -> int:
 
 
 def read_entry(store: Store, name: str, *, number: int) -> VersionEntry:
-    """A line of the list of versions."""
+    """Read an entry of the list of versions."""
     path = entry_path(store, name, number=number)
     if not path.exists():
         raise VersionNotFound(f"store {store.root} has no version {number} of dataset {name!r}")
@@ -168,17 +168,17 @@ def read_entry(store: Store, name: str, *, number: int) -> VersionEntry:
 
 
 def entry_path(store: Store, name: str, *, number: int) -> Path:
-    """The file whose existence publishes a version."""
+    """Return the path of the file whose existence publishes a version."""
     return dataset_folder(store, name) / "versions" / f"{number:06d}.json"
 
 
 def version_folder(store: Store, name: str, *, root: str) -> Path:
-    """Where the files of the version with this root are."""
+    """Return the folder of the version with this root."""
     return dataset_folder(store, name) / root[:12]
 
 
 def read_version(store: Store, name: str, *, number: int | None = None) -> Version:
-    """A version, the latest unless a number is given; its files are checked against their digests."""
+    """Read a version (default: the latest) and check its files against their digests."""
     number = find_number(store, name) if number is None else number
     entry = read_entry(store, name, number=number)
     folder = version_folder(store, name, root=entry.root)
@@ -193,7 +193,7 @@ def read_version(store: Store, name: str, *, number: int | None = None) -> Versi
 
 
 def read_rows(store: Store, name: str, *, number: int) -> list[ManifestRow]:
-    """A version's rows alone, sorted by clip id."""
+    """Read only the rows of a version, sorted by clip id."""
     entry = read_entry(store, name, number=number)
     folder = version_folder(store, name, root=entry.root)
     # here and not above: a build with nothing to do asks for no rows and loads no pyarrow
@@ -203,20 +203,20 @@ def read_rows(store: Store, name: str, *, number: int) -> list[ManifestRow]:
 
 
 def read_lock(store: Store, name: str, *, number: int) -> Lock:
-    """A version's dataset.lock.json alone."""
+    """Read only the dataset.lock.json of a version."""
     entry = read_entry(store, name, number=number)
     folder = version_folder(store, name, root=entry.root)
     return parse_lock(checked_file(folder, entry, LOCK).read_bytes())
 
 
 def parse_lock(text: bytes) -> Lock:
-    """The content of a dataset.lock.json."""
+    """Parse the content of a dataset.lock.json."""
     # json reads the escapes of file names that are no UTF-8; pydantic's own parser refuses them
     return Lock.model_validate(json.loads(text))
 
 
 def checked_file(folder: Path, entry: VersionEntry, file_name: str) -> Path:
-    """A file of a version after its content was hashed again, or CorruptVersion."""
+    """Hash a file of a version again and return its content; raise CorruptVersion if it differs."""
     path = folder / file_name
     found = file_digest(path) if path.is_file() else "no file"
     if found != entry.files[file_name].sha256:
@@ -225,7 +225,7 @@ def checked_file(folder: Path, entry: VersionEntry, file_name: str) -> Path:
 
 
 def read_provenance(store: Store, lock: Lock) -> Provenance:
-    """How the clips of a version came about."""
+    """Read the stages of the clips of a version."""
     return Provenance.model_validate(json.loads(store.checked_blob(lock.provenance).read_bytes()))
 
 
