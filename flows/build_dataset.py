@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
-
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from tasks import dag
 from tasks.dataset.build import Build, count_rows, open_build, publish_version, run_stages, scan
 from tasks.dataset.settings import BuildSettings
@@ -36,13 +34,13 @@ class BuiltDataset(Outcome):
         unfinished = {Reason.TIMEOUT, Reason.CRASHED} & self.quarantined.keys()
         return int(self.published == 0 or bool(unfinished))
 
+    @property
+    def nothing_changed(self) -> bool:
+        """Whether the latest version is what this build would publish."""
+        return not self.changed
 
-@flow(
-    name="build-dataset",
-    flow_run_name="build-dataset {settings.name}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+
+@goal("build-dataset {settings.name}")
 def build_dataset(settings: BuildSettings) -> BuiltDataset:
     """Turn clips and studio captures into one immutable dataset version.
 

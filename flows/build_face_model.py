@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from tasks.face_models.build import FaceModelRecord
 from tasks.face_models.build import build_face_model as build
 from tasks.face_models.read import FaceModelKind
@@ -34,12 +33,7 @@ class BuiltFaceModel(Outcome):
     face_model: FaceModelRecord
 
 
-@flow(
-    name="build-face-model",
-    flow_run_name="build-face-model {settings.kind}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("build-face-model {settings.kind}")
 def build_face_model(settings: BuildFaceModelSettings) -> BuiltFaceModel:
     """Build a 3DMM with 50 identity and 25 expression modes, facial skin and 478 landmarks."""
     return BuiltFaceModel(face_model=build(settings.kind, settings.source, settings.out))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
-
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.settings import Settings
 from tasks.store.blobs import Store
 from tasks.store.garbage import Collected, collect
@@ -28,12 +26,7 @@ class CollectedGarbage(Outcome):
     removed: Collected
 
 
-@flow(
-    name="collect-garbage",
-    flow_run_name="collect-garbage {settings.store}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("collect-garbage {settings.store}")
 def collect_garbage(settings: CollectGarbageSettings) -> CollectedGarbage:
     """Remove the blobs, ledger records and folders that no dataset version reaches."""
     store = Store(settings.store)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
 from pydantic import PositiveInt
 
 from flows.build_dataset import BuiltDataset, build_dataset
 from flows.make_embedded_data import MakeEmbeddedDataSettings, make_embedded_data
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from flows.retrain import RetrainSettings, retrain
 from model.settings import Settings
 from tasks.dataset.settings import BuildSettings
@@ -46,7 +45,7 @@ class Demonstrated(Outcome):
         return self.dataset.exit_code
 
 
-@flow(name="demo", flow_run_name="demo {settings.out}", persist_result=False, on_completion=[tell_outcome])
+@goal("demo {settings.out}")
 def demo(settings: DemoSettings) -> Demonstrated:
     """Make embedded data, build a dataset version, train the VAE and three stages, and evaluate the model."""
     data = call_flow(make_embedded_data, MakeEmbeddedDataSettings(out=settings.out / "sources"))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
-
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.settings import Settings
 from tasks.store.blobs import Store
 from tasks.store.diff import VersionDiff, count_causes, diff_versions
@@ -34,12 +32,7 @@ class DatasetDiff(Outcome):
     diff: VersionDiff
 
 
-@flow(
-    name="diff-datasets",
-    flow_run_name="diff-datasets {settings.name}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("diff-datasets {settings.name}")
 def diff_datasets(settings: DiffDatasetsSettings) -> DatasetDiff:
     """List the clips that were added, removed or changed between two versions, and why each changed."""
     store = Store(settings.store)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
 from pydantic import PositiveInt
 
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.metrics.depth_estimators import DepthSampling, PipelineDepth, VaeBound
 from tasks.engine.schedule import Schedule, flow_log
 from tasks.evaluation.estimators import mean_map_clips
@@ -47,12 +46,7 @@ class EvaluatedDepth(Outcome):
     """What is untrained or synthetic in the model or the version, in sentences."""
 
 
-@flow(
-    name="evaluate-depth",
-    flow_run_name="evaluate-depth {settings.name}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("evaluate-depth {settings.name}")
 def evaluate_depth(settings: EvaluateDepthSettings) -> EvaluatedDepth:
     """Estimate the depth of held-out pictures and score it in two protocols, beside baselines and bounds."""
     with (

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
 from pydantic import PositiveInt
 
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from tasks.engine.schedule import Schedule, flow_log
 from tasks.evaluation.evaluate_samples import score_samples, speaker, talking_clip, write_samples
 from tasks.evaluation.open_evaluation import EvaluationSettings, open_evaluation
@@ -40,12 +39,7 @@ class EvaluatedSamples(Outcome):
     """What is untrained or synthetic in the model or the version, in sentences."""
 
 
-@flow(
-    name="evaluate-samples",
-    flow_run_name="evaluate-samples {settings.name}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("evaluate-samples {settings.name}")
 def evaluate_samples(settings: EvaluateSamplesSettings) -> EvaluatedSamples:
     """Sample held-out persons and a talking clip, and score identity and the agreement of RGB and depth."""
     with (

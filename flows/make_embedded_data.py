@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
 from pydantic import Field, PositiveInt
 
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.settings import Settings
 from tasks.dataset.source_facts import SOURCE_CARD, SourceCard
 from tasks.embedded.make_clips import make_embedded_clips
@@ -33,12 +32,7 @@ class EmbeddedData(Outcome):
     """Folder for --studio."""
 
 
-@flow(
-    name="make-embedded-data",
-    flow_run_name="make-embedded-data {settings.out}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("make-embedded-data {settings.out}")
 def make_embedded_data(settings: MakeEmbeddedDataSettings) -> EmbeddedData:
     """Write synthetic clips with their ground truth and a synthetic studio set; the same bytes every time."""
     make_embedded_clips(settings.out)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal, get_args
 
-from prefect import flow
 from pydantic import PositiveInt
 
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.settings import Settings
 from model.training.memory_plan import MemoryPlan, lines, plan_stage
 from model.training.profiles import DiffusionStage, find_profile
@@ -39,12 +38,7 @@ class PlannedMemory(Outcome):
     """Stage -> its plan."""
 
 
-@flow(
-    name="plan-memory",
-    flow_run_name="plan-memory {settings.profile}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("plan-memory {settings.profile}")
 def plan_memory(settings: PlanMemorySettings) -> PlannedMemory:
     """Count weights, gradients, optimizer state and activations, without any weights and without a GPU."""
     profile = find_profile(settings.profile)

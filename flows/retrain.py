@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from pydantic import NonNegativeInt, PositiveInt
 
 from flows.evaluate_depth import EvaluatedDepth, EvaluateDepthSettings, evaluate_depth
 from flows.evaluate_samples import EvaluatedSamples, EvaluateSamplesSettings, evaluate_samples
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from flows.train import Trained, TrainSettings, train
 from model.settings import Settings
 from tasks.engine.run_stage import RunSettings
@@ -51,12 +50,7 @@ class Retrained(Outcome):
     """Scores of samples."""
 
 
-@flow(
-    name="retrain",
-    flow_run_name="retrain {settings.name}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("retrain {settings.name}")
 def retrain(settings: RetrainSettings) -> Retrained:
     """Train all stages on the latest version, then evaluate depth and samples. Finished stages are kept."""
     version = read_version(Store(settings.store), settings.name)

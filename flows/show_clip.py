@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
-
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.settings import Settings
 from tasks.store.blobs import Store
 from tasks.store.show_clip import show_clip as write_clip
@@ -33,12 +31,7 @@ class ShownClip(Outcome):
     files: tuple[str, ...]
 
 
-@flow(
-    name="show-clip",
-    flow_run_name="show-clip {settings.clip}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("show-clip {settings.clip}")
 def show_clip(settings: ShowClipSettings) -> ShownClip:
     """Write the arrays of one clip: crop.mp4, depth_m.npy, mask.npy, landmarks.npy, fit.npz, audio.wav ..."""
     written = write_clip(Store(settings.store), settings.name, settings.clip, settings.out)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from prefect import flow
 from pydantic import NonNegativeInt, PositiveInt
 
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.settings import Settings
 from model.training.profiles import StageName
 from tasks.dataset.encode_version import EncodingSettings
@@ -63,12 +62,7 @@ def silence(text: str) -> None:
     """Log nothing: of several processes only the main one speaks."""
 
 
-@flow(
-    name="train",
-    flow_run_name="train {settings.stage} on {settings.name}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("train {settings.stage} on {settings.name}")
 def train(settings: TrainSettings) -> Trained:
     """Train the stages of tasks/training/stages.py on a dataset version, one task run each, in order.
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from prefect import flow
 from pydantic import NonNegativeInt
 
-from flows.outcome import Outcome, tell_outcome
+from flows.outcome import Outcome, goal
 from model.settings import Settings
 from tasks.dataset.recompute import Recomputation
 from tasks.engine.run_stage import RunSettings
@@ -45,12 +44,7 @@ class VerifiedDataset(Outcome):
         return int(bool(self.verified.findings))
 
 
-@flow(
-    name="verify-dataset",
-    flow_run_name="verify-dataset {settings.name}",
-    persist_result=False,
-    on_completion=[tell_outcome],
-)
+@goal("verify-dataset {settings.name}")
 def verify_dataset(settings: VerifyDatasetSettings) -> VerifiedDataset:
     """Hash all files of a version again, recompute some clips, and name the first stage that differs."""
     store = Store(settings.store)

@@ -97,7 +97,7 @@ def test_the_ledger_and_not_prefect_remembers(name: str) -> None:
 def test_a_run_has_a_readable_name_and_tells_its_outcome(name: str) -> None:
     flow = find_flow(name)
     assert str(flow.flow_run_name).startswith(f"{name} {{settings.")
-    assert flow.on_completion_hooks == [tell_outcome]
+    assert flow.on_completion_hooks == flow.on_failure_hooks == [tell_outcome]
 
 
 def test_settings_of_the_server_are_ones_that_prefect_knows() -> None:

@@ -16,7 +16,9 @@ from prefect.testing.utilities import prefect_test_harness
 
 from benchmarks.orchestration import simulated_clip
 from benchmarks.simulated_stage import SimulatedSettings, simulated_node
+from flows.outcome import Outcome, goal
 from model.samples.manifest import ManifestRow
+from model.settings import Settings
 from tasks.chain import Node
 from tasks.dag import STUDIO, WILD
 from tasks.dataset import plan
@@ -24,7 +26,7 @@ from tasks.dataset.plan import MOST_SHARDS, make_groups, make_shards
 from tasks.dataset.run_pending import Pending, run_pending
 from tasks.dataset.settings import BuildSettings, StageSettings
 from tasks.engine.clip import Clip
-from tasks.engine.schedule import flow_log
+from tasks.engine.schedule import call_flow, flow_log
 from tasks.engine.worker_pool import StorageError
 from tasks.progress import StageProgress
 from tasks.report.artifacts import publish_artifacts
@@ -158,6 +160,69 @@ def test_a_disk_that_fails_fails_the_run_in_its_own_words(tmp_path: Path, server
         state.result()
     (failed,) = recorded("task_runs", run, least=1, state="FAILED")
     assert (failed["name"], failed["run_count"]) == ("behaviour shard 1 of 1", 2)
+
+
+class Order(Settings):
+    """What a test flow shall do."""
+
+    code: int = 0
+    nothing: bool = False
+    error: bool = False
+
+
+class Done(Outcome):
+    """What a test flow did."""
+
+    code: int
+    nothing: bool
+
+    @property
+    def exit_code(self) -> int:
+        return self.code
+
+    @property
+    def nothing_changed(self) -> bool:
+        return self.nothing
+
+
+@goal("obey {settings.code}")
+def obey(settings: Order) -> Done:
+    """Do what the order says."""
+    if settings.error:
+        raise ValueError("the order is wrong")
+    return Done(code=settings.code, nothing=settings.nothing)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("order", "state"),
+    [
+        (Order(), "Completed"),
+        (Order(nothing=True), "Nothing changed"),
+        (Order(code=1), "Failed"),
+        (Order(code=1, nothing=True), "Failed"),
+    ],
+)
+def test_the_state_of_a_run_says_whether_all_was_done(server: None, order: Order, state: str) -> None:
+    ended = obey(order, return_state=True)
+    assert ended.name == state
+    with get_client(sync_client=True) as client:
+        seen = client.read_flow_run(ended.state_details.flow_run_id)
+    assert (seen.name, seen.state.name) == (f"obey {order.code}", state)
+    assert call_flow(obey, order) == Done(code=order.code, nothing=order.nothing), (
+        "the caller gets the outcome"
+    )
+
+
+@pytest.mark.slow
+def test_an_error_of_a_flow_stays_an_error(server: None) -> None:
+    with pytest.raises(ValueError, match="the order is wrong"):
+        call_flow(obey, Order(error=True))
+
+
+def test_without_a_flow_run_a_goal_is_its_function(no_server: None) -> None:
+    assert obey.fn(Order(code=1)) == call_flow(obey, Order(code=1)) == Done(code=1, nothing=False)
+    assert obey.name == "obey"
 
 
 def test_without_a_server_a_large_build_is_the_same_clips(tmp_path: Path, no_server: None) -> None:
