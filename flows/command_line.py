@@ -10,15 +10,17 @@ import os
 import sys
 from importlib import import_module
 from signal import SIGINT
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from prefect import Flow
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import CliApp
+from pydantic_settings import BaseSettings, CliApp, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.outcome import Outcome
 from tasks.engine.schedule import call_flow
 from tasks.store.durable import StoreError
+
+S = TypeVar("S", bound=BaseModel)
 
 FLOWS = (
     "demo",
@@ -47,6 +49,45 @@ def find_flow(name: str) -> Flow[[BaseModel], Outcome]:
     return flow
 
 
+class FlagsOnly(BaseSettings):
+    """Base that reads settings from flags only, not from environment variables such as `seed`."""
+
+    # the values that pydantic-settings itself takes for a model that is no BaseSettings
+    model_config = SettingsConfigDict(
+        nested_model_default_partial_update=True,
+        case_sensitive=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_enforce_required=True,
+        cli_implicit_flags=True,
+        cli_kebab_case=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out the environment, .env files and secrets; pydantic-settings adds the flags itself."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def read_flags(settings_type: type[S], flags: list[str]) -> S:
+    """Read settings from flags; `--help` prints them and ends the process.
+
+    Raises:
+        ValidationError: a value is refused.
+    """
+    reader = type(settings_type.__name__, (FlagsOnly, settings_type), {"__doc__": settings_type.__doc__})
+    read: Any = CliApp.run(reader, cli_args=flags)
+    return settings_type.model_construct(**{name: getattr(read, name) for name in settings_type.model_fields})
+
+
 def main() -> None:
     """Read `<flow> <its settings as flags>` from the command line and run that flow."""
     name, *flags = sys.argv[1:] or ["--help"]
@@ -62,7 +103,7 @@ def main() -> None:
     settings_type: type[BaseModel] = get_type_hints(flow.fn)["settings"]
     sys.argv[0] = f"portrait-rgbd {name}"
     try:
-        outcome = call_flow(flow, CliApp.run(settings_type, cli_args=flags))
+        outcome = call_flow(flow, read_flags(settings_type, flags))
     except ValidationError as invalid:
         sys.exit("\n".join(_complaint(error) for error in invalid.errors()))
     except (OSError, ValueError, LookupError, StoreError) as fault:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.command_line import FLOWS, main
+from flows.command_line import FLOWS, main, read_flags
+from flows.train import TrainSettings
 from tasks.store.blobs import Store
 from tests.conftest import RealBuild, RunCommand
 
@@ -192,3 +193,17 @@ def test_a_rebuild_in_a_process_of_its_own_says_that_nothing_changed(
     assert "nothing changed" in ended.stderr
     told = json.loads(ended.stdout.splitlines()[-1])
     assert (told["version"], told["changed"]) == (real_build.outcome.version, False)
+
+
+def test_the_environment_changes_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("seed", "7"),
+        ("SEED", "7"),
+        ("profile", "paper"),
+        ("stage", "motion"),
+        ("run", "{}"),
+    ):
+        monkeypatch.setenv(name, value)
+    settings = read_flags(TrainSettings, ["--store", "S", "--name", "n", "--out", "R", "--workers", "3"])
+    assert settings == TrainSettings(store=Path("S"), name="n", out=Path("R"), workers=3)
+    assert type(settings) is TrainSettings
