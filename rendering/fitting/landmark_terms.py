@@ -15,6 +15,8 @@ from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmar
 from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import BLOCK, Float32, Float64, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrices, rotation_matrix
+from rendering.fitting.visibility import view_directions
+from rendering.landmarks.detector_bias import expected_offsets
 from rendering.normals import vertex_normals
 
 
@@ -31,6 +33,8 @@ class LandmarkModel:
     """Rows of upper and lower lid and lip points, (K, 2)."""
     contour: ContourModel
     """The jaw line, whose landmarks are not points of the skin."""
+    bias: Float64 | None
+    """What the detector adds to each landmark, by view direction, (TERMS, L, 2); None = not known."""
 
 
 def landmark_model(face_model: FaceModel) -> LandmarkModel:
@@ -46,13 +50,27 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
         np.einsum("lk,mlkc->mlc", weights, basis[:, corners]).astype(np.float32)
         for basis in (face_model.expression_basis, face_model.identity_basis)
     )
+    paired = np.array(pairs, dtype=np.int32).reshape(-1, 2)
     return LandmarkModel(
         ids=ids,
         moving=moving_points(np.einsum("lk,lkc->lc", weights, corner_points), expression, identity),
         normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
-        pairs=np.array(pairs, dtype=np.int32).reshape(-1, 2),
+        pairs=paired,
+        bias=None if face_model.landmark_bias is None else _paired(face_model.landmark_bias[:, ids], paired),
         contour=contour_model(face_model, vertex_normals(face_model.mean[None], face_model.triangles)[0]),
     )
+
+
+def _paired(bias: Float32, pairs: NDArray[np.int32]) -> Float64:
+    """The bias (TERMS, L, 2) with the mean of both points for each pair (K, 2).
+
+    How open an eye or the mouth is changes with the expression, over which the bias is an average: it would part
+    closed lids by a tenth of their opening.
+    """
+    result = bias.astype(np.float64)
+    middle = result[:, pairs].mean(axis=2)
+    result[:, pairs[:, 0]], result[:, pairs[:, 1]] = middle, middle
+    return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +169,30 @@ def _fill_rows(
     return weights
 
 
+def detector_offsets_px(model: LandmarkModel, parameters: Parameters, *, unit_px: float) -> Float64:
+    """How far from the landmarks the detector is expected to show them, (N, L, 2) px.
+
+    Args:
+        model: with the detector's bias; without it offsets are 0.
+        parameters: the poses.
+        unit_px: distance of the outer eye corners.
+    """
+    if model.bias is None:
+        return np.zeros((len(parameters.rotation), len(model.ids), 2))
+    rotations = rotation_matrices(parameters.rotation)
+    return unit_px * expected_offsets(model.bias, view_directions(parameters), rotations)
+
+
+def _unbiased(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> LandmarkTargets:
+    """Targets where the landmarks are; the offsets are held in a step: they change by a third of what it does."""
+    offsets = detector_offsets_px(model, parameters, unit_px=targets.unit_px)
+    return replace(targets, points=targets.points - offsets)
+
+
 def landmark_error(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> float:
-    """Rms distance of fitted and detected landmarks as a part of the eyes' distance."""
+    """Rms distance of detected landmarks from where they are expected, as a part of the eyes' distance."""
     total = 0.0
+    targets = _unbiased(model, targets, parameters)
     for part in chunks(len(targets.points)):
         some = parameters.frames(part)
         turned = np.matmul(
@@ -172,6 +211,7 @@ def add_landmarks(
     equations: NormalEquations, model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters
 ) -> Float32:
     """Add the landmark, pair and jaw line residuals; returns the landmarks' robust weights, (N, L)."""
+    targets = _unbiased(model, targets, parameters)
     noise = np.array(
         [targets.share, targets.robust_scale, 1 / targets.point_sigma_px, 1 / targets.pair_sigma_px]
     )

@@ -18,12 +18,14 @@ from rendering.fitting.result import SkinAppearance
 from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import PhotometricSettings
 from rendering.fitting.skin_samples import SkinSamples, neutral_normals
+from rendering.fitting.slow_shading import explained_by_patterns
 from rendering.fitting.visibility import view_directions, visible_samples
 from rendering.relighting.shading import sh_basis
 
 LIGHT_FRAMES = 32
 """The light is estimated on this many frames, evenly spread."""
 ALTERNATIONS = 3
+TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +120,10 @@ class HeadNormals:
         return np.asarray(sh_basis(turned), dtype=np.float32)
 
 
-def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
-    """Square roots of the samples' weights, (N, K).
+def noise_and_share(
+    sighting: Sighting, residual: Float32, *, settings: PhotometricSettings
+) -> tuple[float, float]:
+    """Standard deviation of brightness around the model, and how much of an independent sample each one is.
 
     The noise is the clip's own (1.48 x median absolute residual). What exceeds the least noise is the
     model's error (glasses, highlights, hair), which neighbouring samples share: the number of
@@ -128,7 +132,26 @@ def robust_roots(sighting: Sighting, residual: Float32, *, settings: Photometric
     magnitude = np.abs(residual[sighting.weight > 0])
     spread = 1.4826 * float(np.median(magnitude)) if len(magnitude) else 0.0
     noise = max(settings.least_noise, spread)
-    share = settings.independent_samples / residual.shape[1] * settings.least_noise / noise
+    return noise, settings.independent_samples / residual.shape[1] * settings.least_noise / noise
+
+
+def settled(sighting: Sighting, *, settings: PhotometricSettings) -> Sighting:
+    """The sighting with albedo and exposure at their best under the weights that its residuals have.
+
+    Only then is the gradient with albedo held that of the cost with albedo eliminated.
+    """
+    roots = robust_roots(sighting, sighting.residual, settings=settings)
+    weight = roots**2 / max(float(roots.max()) ** 2, TINY)
+    appearance = sighting.appearance
+    return replace(
+        sighting,
+        appearance=estimate_albedo(sighting.brightness, sighting.shading, weight, light=appearance.light),
+    )
+
+
+def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
+    """Square roots of the samples' weights, (N, K), from the residual (N, K)."""
+    noise, share = noise_and_share(sighting, residual, settings=settings)
     cauchy = 1 / (1 + (residual / (settings.robust_scale * noise)) ** 2)
     return np.asarray(np.sqrt(share * sighting.weight * cauchy) / noise, dtype=np.float32)
 
@@ -141,9 +164,12 @@ def add_brightness(
     *,
     settings: PhotometricSettings,
 ) -> None:
-    """Add the brightness residuals of all frames."""
+    """Add the brightness residuals of all frames, each frame's slow shading errors eliminated."""
+    sighting = settled(sighting, settings=settings)
     residual = sighting.residual
     roots = robust_roots(sighting, residual, settings=settings)
+    expected = sighting.brightness - residual
+    _, share = noise_and_share(sighting, residual, settings=settings)
     rows = np.empty((BLOCK, len(samples.vertices), samples.moving.lines.shape[2]), np.float32)
     for part in chunks(len(residual), size=BLOCK):
         some = parameters.frames(part)
@@ -161,6 +187,10 @@ def add_brightness(
             samples.moving.expression_modes,
         )
         equations.add_rows(part, filled)
+        slow = (roots[part] * expected[part])[:, :, None] * samples.patterns
+        equations.add(
+            part, -explained_by_patterns(filled, slow, precision=share / settings.pattern_spread**2)
+        )
 
 
 def refine(

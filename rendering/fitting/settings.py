@@ -24,7 +24,7 @@ class LandmarkFitSettings(GeometrySettings):
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
     independent_landmarks: float = Field(default=178.0, gt=0)
     """Neighbouring landmarks err together: all of a frame's count as this many independent ones."""
-    independent_frames: float = Field(default=3.0, gt=0)
+    independent_frames: float = Field(default=6.0, gt=0)
     """A landmark's bias is the same in all frames: for the identity a clip counts as this many frames."""
     expression_prior: float = Field(default=1.6, gt=0)
     """Weight of the expression coefficients' squares: 1 where one clip spans all expressions; more because a
@@ -50,11 +50,11 @@ class LandmarkFitSettings(GeometrySettings):
 class PhotometricSettings(GeometrySettings):
     """The photometric stage, which starts from the landmark stage and keeps its residuals."""
 
-    samples: int = Field(default=600, ge=50)
+    samples: int = Field(default=900, ge=50)
     """Skin vertices that are compared, about."""
-    face_px: int = Field(default=128, ge=32)
+    face_px: int = Field(default=256, ge=32)
     """Pictures are reduced until the face is at most this wide."""
-    blur_px: float = Field(default=1.0, gt=0)
+    blur_px: float = Field(default=0.7, gt=0)
     """Standard deviation of the blur of the reduced pictures."""
     clearance_m: float = Field(default=0.003, ge=0)
     """Samples keep this distance from lids and lips, which landmarks follow better."""
@@ -62,9 +62,13 @@ class PhotometricSettings(GeometrySettings):
     """Floor of the standard deviation of brightness (0..1) around the model, which each clip measures."""
     robust_scale: float = Field(default=2.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_samples: float = Field(default=300.0, gt=0)
+    independent_samples: float = Field(default=800.0, gt=0)
     """All of a frame's samples count as this many independent ones, at the least noise."""
-    least_facing: float = Field(default=0.2, ge=0, lt=1)
+    patterns: int = Field(default=25, ge=1)
+    """Smooth patterns of shading that the light does not explain, eliminated in each frame."""
+    pattern_spread: float = Field(default=0.3, gt=0)
+    """Standard deviation of a pattern's coefficient, as a part of the expected brightness."""
+    least_facing: float = Field(default=0.4, ge=0, lt=1)
     """Samples seen at a smaller cosine than this are left out."""
     iterations: int = Field(default=8, ge=1)
     """Gauss-Newton iterations."""

@@ -12,6 +12,7 @@ from rendering.compiled import compiled
 from rendering.face_model import FaceModel
 from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import Float32, Float64
+from rendering.fitting.slow_shading import smooth_patterns
 from rendering.landmarks.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 
 MOVING_PARTS = LEFT_EYE + RIGHT_EYE + LIPS_OUTER
@@ -40,9 +41,13 @@ class SkinSamples:
     """Of the T triangles around the samples."""
     incidence: csr_matrix
     """(K, T): 1 where a triangle touches a sample."""
+    patterns: Float32
+    """Smooth patterns over the samples (slow_shading.py), (K, Q)."""
 
 
-def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> SkinSamples:
+def skin_samples(
+    face_model: FaceModel, *, count: int, clearance_m: float, patterns: int = 25
+) -> SkinSamples:
     """Choose evenly spread skin vertices away from lids and lips.
 
     Args:
@@ -50,6 +55,7 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
         count: about how many.
         clearance_m: least distance to a landmark of the lids or lips: there the image changes for reasons
             that brightness constancy does not know.
+        patterns: how many smooth patterns.
     """
     skin = np.unique(face_model.triangles[face_model.skin_triangles])
     landmarks = face_model.landmark_points(face_model.mean[None])[0][list(MOVING_PARTS)]
@@ -69,6 +75,7 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
         ),
         edges=_facet_edges(face_model, triangles),
         incidence=csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(chosen), len(triangles))),
+        patterns=smooth_patterns(face_model.mean[chosen].astype(np.float64), patterns),
     )
 
 
