@@ -9,8 +9,8 @@ import numpy as np
 from rendering.fitting.parameters import Float32, Float64
 
 ALBEDO_PRIOR = 0.1
-"""Full observations of mean albedo that each sample starts with: one hardly seen keeps the skin's mean. Three of them
-left a tenth of the skin's pattern as residuals that the pose then gave way to: yaw shrank by 5 %."""
+"""Full observations of mean albedo that each sample starts with: one never seen keeps the skin's mean. With
+three of them some of the skin's pattern stayed in the residuals and pose gave way: yaw shrank by 5 %."""
 LIGHT_RIDGE = np.array([0.0] + [1e-3] * 3 + [3e-3] * 5)
 """Relative weight that holds directional light small where the normals do not tell it from albedo."""
 

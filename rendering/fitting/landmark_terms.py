@@ -64,8 +64,8 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
 def _paired(bias: Float32, pairs: NDArray[np.int32]) -> Float64:
     """The bias (TERMS, L, 2) with the mean of both points for each pair (K, 2).
 
-    How open an eye or the mouth is changes with the expression, over which the bias is an average: it would part
-    closed lids by a tenth of their opening.
+    How open an eye or the mouth is changes with the expression, over which the bias is an average: it would
+    part closed lids by a tenth of their opening.
     """
     result = bias.astype(np.float64)
     middle = result[:, pairs].mean(axis=2)
@@ -184,7 +184,7 @@ def detector_offsets_px(model: LandmarkModel, parameters: Parameters, *, unit_px
 
 
 def _unbiased(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> LandmarkTargets:
-    """Targets where the landmarks are; the offsets are held in a step: they change by a third of what it does."""
+    """Targets less the expected offsets; these are held in a step, of which they follow about a third."""
     offsets = detector_offsets_px(model, parameters, unit_px=targets.unit_px)
     return replace(targets, points=targets.points - offsets)
 

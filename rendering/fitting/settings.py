@@ -56,7 +56,7 @@ class PhotometricSettings(GeometrySettings):
     """Pictures are reduced until the face is at most this wide."""
     blur_px: float = Field(default=0.7, gt=0)
     """Standard deviation of the blur of the reduced pictures."""
-    clearance_m: float = Field(default=0.003, ge=0)
+    clearance_m: float = Field(default=0.006, ge=0)
     """Samples keep this distance from lids and lips, which landmarks follow better."""
     least_noise: float = Field(default=0.008, gt=0)
     """Floor of the standard deviation of brightness (0..1) around the model, which each clip measures."""

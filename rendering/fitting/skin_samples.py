@@ -45,9 +45,7 @@ class SkinSamples:
     """Smooth patterns over the samples (slow_shading.py), (K, Q)."""
 
 
-def skin_samples(
-    face_model: FaceModel, *, count: int, clearance_m: float, patterns: int = 25
-) -> SkinSamples:
+def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float, patterns: int = 25) -> SkinSamples:
     """Choose evenly spread skin vertices away from lids and lips.
 
     Args:

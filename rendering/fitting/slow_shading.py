@@ -1,12 +1,13 @@
-"""Shading that the light does not explain: smooth over the face, another in each frame, eliminated from the rows.
+"""Shading that the light does not explain: smooth over the face, another in each frame, and eliminated.
 
-The face model's normals are not the person's, and nine harmonics are not the room. What they leave is smooth over
-the skin and changes as the head turns, so it looks like a smaller turn of a deeper face: held against a scan,
-brightness made the face 11 % too deep and its yaw 8 % too small. Such patterns are unknowns of each frame,
+The face model's normals are not the person's, and nine harmonics are not the room. What they leave is smooth
+over the skin and changes as the head turns, so it looks like a smaller turn of a deeper face: held against
+a scan, brightness made the face 11 % too deep and its yaw 8 % too small. So they are unknowns of each frame,
 
     I(p_v) = gain_t albedo_v (Y(n_v) . light) (1 + sum_q pattern_vq c_tq) + noise,    c_tq ~ N(0, spread^2)
 
-and are taken out in closed form. Motion is then told by what the skin carries along: texture finer than a pattern.
+and are taken out in closed form. Motion is then told by what the skin carries along: texture finer than
+a pattern.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def smooth_patterns(points: Float64, count: int) -> Float32:
         centers.append(int(gap.argmax()))
         gap = np.minimum(gap, np.linalg.norm(points - points[centers[-1]], axis=1))
     distance = np.linalg.norm(points[:, None] - points[centers], axis=2)
-    return np.exp(-0.5 * (distance / max(float(gap.max()), 1e-9)) ** 2).astype(np.float32)
+    return np.asarray(np.exp(-0.5 * (distance / max(float(gap.max()), 1e-9)) ** 2), np.float32)
 
 
 def explained_by_patterns(rows: Float32, patterns: Float32, *, precision: float) -> Float32:

@@ -68,6 +68,53 @@ def image_detector() -> Iterator[Detect]:
         yield detect
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaintedHead:
+    """A face model ready to be shown to the detector."""
+
+    triangles: Int32
+    """Vertex ids, (F, 3)."""
+    shown: NDArray[np.intp]
+    """Vertices that can carry landmarks; their middle is the middle of the picture."""
+    albedo: Float32
+    """(V, 3) colours 0..1."""
+    anatomy: Anatomy
+
+    def view(self, vertices: Float32, *, yaw_deg: float, pitch_deg: float) -> tuple[LandmarkView, Float32]:
+        """A render of head-space vertices (V, 3), and these vertices in camera space, (V, 3) m."""
+        posed = head_pose(_centered(vertices, self.shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
+        return render_view(posed, self.triangles, self.albedo, _holes(posed, self.anatomy)), posed
+
+
+def painted_head(
+    face_model: FaceModel, *, surface: NDArray[np.bool_], albedo: Float32 | None, detect: Detect
+) -> PaintedHead:
+    """Find lips, brows and eyes in the frontal render of the mean, and paint them where it has no colours.
+
+    Args:
+        face_model: its own landmark arrays are not read.
+        surface: (F,) triangles that may carry landmarks.
+        albedo: (V, 3) colours 0..1; None = paint.
+        detect: the landmark detector.
+
+    Raises:
+        ValueError: the detector finds no face.
+    """
+    shown = np.unique(face_model.triangles[surface])
+    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
+    plain = np.full_like(frontal, SKIN)
+    first = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
+    landmarks = detect(first.image)
+    if landmarks is None:
+        raise ValueError(f"{face_model.name}: no face found in its frontal render; check axes and units")
+    return PaintedHead(
+        triangles=face_model.triangles,
+        shown=shown,
+        albedo=painted_albedo(landmarks, frontal) if albedo is None else albedo,
+        anatomy=_anatomy(_touched(landmarks, first, face_model, surface), face_model.mean),
+    )
+
+
 def embed_on_renders(
     face_model: FaceModel, *, surface: NDArray[np.bool_], albedo: Float32 | None, detect: Detect
 ) -> LandmarkEmbedding:
@@ -82,23 +129,13 @@ def embed_on_renders(
     Raises:
         ValueError: the detector finds no face in the frontal render of the mean, or in too few views.
     """
-    shown = np.unique(face_model.triangles[surface])
-    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
-    plain = np.full_like(frontal, SKIN)
-    first = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
-    landmarks = detect(first.image)
-    if landmarks is None:
-        raise ValueError(f"{face_model.name}: no face found in its frontal render; check axes and units")
-    anatomy = _anatomy(_touched(landmarks, first, face_model, surface), face_model.mean)
-    if albedo is None:
-        albedo = painted_albedo(landmarks, frontal)
-    opened = _open_mouth(face_model, anatomy)
+    head = painted_head(face_model, surface=surface, albedo=albedo, detect=detect)
+    opened = _open_mouth(face_model, head.anatomy)
     lips = list(LIPS_OUTER + LIPS_INNER + LIPS_BETWEEN)
     observed = []
     for vertices, mouth_open in _heads(face_model, opened):
         for yaw_deg, pitch_deg in POSES_DEG:
-            posed = head_pose(_centered(vertices, shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
-            view = render_view(posed, face_model.triangles, albedo, _holes(posed, anatomy))
+            view, _ = head.view(vertices, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
             landmarks = detect(view.image)
             if landmarks is None:
                 continue
