@@ -24,11 +24,13 @@ from rendering.landmarks.face_mesh_points import (
 )
 from rendering.landmarks.views import (
     SKIN,
+    VIEW_DISTANCE_M,
     HoleCenters,
     LandmarkView,
     head_pose,
     painted_albedo,
     render_view,
+    view_camera,
 )
 from tasks.faces.face_landmarker import FaceLandmarker
 
@@ -80,10 +82,19 @@ class PaintedHead:
     """(V, 3) colours 0..1."""
     anatomy: Anatomy
 
-    def view(self, vertices: Float32, *, yaw_deg: float, pitch_deg: float) -> tuple[LandmarkView, Float32]:
-        """A render of head-space vertices (V, 3), and these vertices in camera space, (V, 3) m."""
-        posed = head_pose(_centered(vertices, self.shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
-        return render_view(posed, self.triangles, self.albedo, _holes(posed, self.anatomy)), posed
+    def view(
+        self,
+        vertices: Float32,
+        *,
+        yaw_deg: float,
+        pitch_deg: float,
+        distance_m: float = VIEW_DISTANCE_M,
+    ) -> tuple[LandmarkView, Float32]:
+        """A render of head-space vertices (V, 3) from a distance, and these in camera space, (V, 3) m."""
+        centered, camera = _centered(vertices, self.shown), view_camera(distance_m)
+        posed = head_pose(centered, yaw_deg=yaw_deg, pitch_deg=pitch_deg, distance_m=distance_m)
+        holes = _holes(posed, self.anatomy)
+        return render_view(posed, self.triangles, self.albedo, holes, camera=camera), posed
 
 
 def painted_head(

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, FaceModel, Float32
 from rendering.landmarks.detector_bias import REACH, learn_bias
-from rendering.landmarks.views import VIEW_CAMERA
+from rendering.landmarks.views import view_camera
 from tasks.face_models.embed_landmarks import Detect, PaintedHead
 
 VIEWS = 400
 """Renders, each of another identity, expression and pose. Twice as many made no fit better."""
 IDENTITY_SIGMA = 0.8
 EXPRESSION_SIGMA = 0.6
+DISTANCES_M = (0.45, 1.4)
+"""Of the camera, evenly in the logarithm: an arm's length to a tele lens, the face as large in the picture."""
 SEED = 5
 RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
 
@@ -54,17 +56,19 @@ def _observe(
     identity = (IDENTITY_SIGMA * random.standard_normal(IDENTITY_MODES)).astype(np.float32)
     expression = (EXPRESSION_SIGMA * random.standard_normal((1, EXPRESSION_MODES))).astype(np.float32)
     yaw, pitch = (np.degrees(np.arcsin(random.uniform(-reach, reach))) for reach in REACH)
+    distance_m = float(np.exp(random.uniform(*np.log(DISTANCES_M))))
     vertices = face_model.vertices(identity, expression)[0]
-    view, posed = head.view(vertices, yaw_deg=yaw, pitch_deg=pitch)
+    view, posed = head.view(vertices, yaw_deg=yaw, pitch_deg=pitch, distance_m=distance_m)
     landmarks = detect(view.image)
     if landmarks is None:
         return None
     points = face_model.landmark_points(posed[None])[0].astype(np.float64)
     rotation, origin = _placed(vertices.astype(np.float64), posed.astype(np.float64))
     eyes = np.linalg.norm(points[RIGHT_EYE_CORNER] - points[LEFT_EYE_CORNER])
-    unit_px = eyes * VIEW_CAMERA.focal_x_px / origin[2]
+    camera = view_camera(distance_m)
+    unit_px = eyes * camera.focal_x_px / origin[2]
     toward = rotation.T @ -origin
-    return (landmarks - VIEW_CAMERA.project(points)) / unit_px, toward / np.linalg.norm(toward), rotation
+    return (landmarks - camera.project(points)) / unit_px, toward / np.linalg.norm(toward), rotation
 
 
 def _placed(
