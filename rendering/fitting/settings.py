@@ -58,11 +58,11 @@ class PhotometricSettings(GeometrySettings):
     """Standard deviation of the blur of the reduced pictures."""
     clearance_m: float = Field(default=0.006, ge=0)
     """Samples keep this distance from lids and lips, which landmarks follow better."""
-    least_noise: float = Field(default=0.008, gt=0)
+    least_noise: float = Field(default=0.012, gt=0)
     """Floor of the standard deviation of brightness (0..1) around the model, which each clip measures."""
     robust_scale: float = Field(default=2.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_samples: float = Field(default=800.0, gt=0)
+    independent_samples: float = Field(default=600.0, gt=0)
     """All of a frame's samples count as this many independent ones, at the least noise."""
     patterns: int = Field(default=25, ge=1)
     """Smooth patterns of shading that the light does not explain, eliminated in each frame."""

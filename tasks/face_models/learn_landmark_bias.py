@@ -12,12 +12,12 @@ from rendering.landmarks.detector_bias import REACH, learn_bias
 from rendering.landmarks.views import view_camera
 from tasks.face_models.embed_landmarks import Detect, PaintedHead
 
-VIEWS = 400
-"""Renders, each of another identity, expression and pose. Twice as many made no fit better."""
+VIEWS = 600
+"""Renders, each of another identity, expression and pose."""
 IDENTITY_SIGMA = 0.8
-EXPRESSION_SIGMA = 0.6
+EXPRESSION_SIGMA = 0.5
 DISTANCES_M = (0.45, 1.4)
-"""Of the camera, evenly in the logarithm: an arm's length to a tele lens, the face as large in the picture."""
+"""Of the camera, evenly in the logarithm; the face stays as large in the picture."""
 SEED = 5
 RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
 
