@@ -12,12 +12,13 @@ rotation 0 is a frontal face. Lengths are metres; the origin lies inside the hea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rendering.arrays import Float32, Int32
+from rendering.detector_bias import TERMS
 
 IDENTITY_MODES = 50
 EXPRESSION_MODES = 25
@@ -47,6 +48,9 @@ class FaceModel:
     provenance: str
     """Origin of the model, and the digests of its source files."""
     licence: str
+    landmark_bias: Float32 | None = None
+    """What the detector adds to the landmarks of this model, by view direction, (TERMS, 478, 2)
+    (rendering/detector_bias.py); None = not known, as in files written before it was learnt."""
 
     def vertices(self, identity: Float32, expression: Float32) -> Float32:
         """Head-space vertices of one identity: (50,), expression (N, 25) -> (N, V, 3) m."""
@@ -64,7 +68,8 @@ class FaceModel:
 
 def face_model_arrays(face_model: FaceModel) -> dict[str, NDArray[np.generic]]:
     """The arrays of the native .npz file; text becomes unicode arrays, so that no pickle is needed."""
-    return {field.name: np.asarray(getattr(face_model, field.name)) for field in fields(face_model)}
+    values = {field.name: getattr(face_model, field.name) for field in fields(face_model)}
+    return {name: np.asarray(value) for name, value in values.items() if value is not None}
 
 
 def face_model_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> FaceModel:
@@ -73,15 +78,12 @@ def face_model_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> FaceMod
     Raises:
         ValueError: an array is missing or has the wrong shape; the message names it.
     """
-    missing = [field.name for field in fields(FaceModel) if field.name not in arrays]
+    names = [field.name for field in fields(FaceModel) if field.name in arrays or field.default is MISSING]
+    missing = [name for name in names if name not in arrays]
     if missing:
         raise ValueError(f"face model file lacks {missing}; rebuild it with build-face-model")
     text = {name: str(arrays[name]) for name in ("name", "provenance", "licence")}
-    numeric = {
-        field.name: np.ascontiguousarray(arrays[field.name])
-        for field in fields(FaceModel)
-        if field.name not in text
-    }
+    numeric = {name: np.ascontiguousarray(arrays[name]) for name in names if name not in text}
     vertex_count = len(numeric["mean"])
     expected = {
         "mean": (vertex_count, 3),
@@ -90,9 +92,10 @@ def face_model_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> FaceMod
         "expression_basis": (EXPRESSION_MODES, vertex_count, 3),
         "landmark_triangles": (LANDMARKS,),
         "landmark_barycentrics": (LANDMARKS, 3),
+        "landmark_bias": (TERMS, LANDMARKS, 2),
     }
     for name, shape in expected.items():
-        if numeric[name].shape != shape:
+        if name in numeric and numeric[name].shape != shape:
             raise ValueError(f"face model array {name} is {numeric[name].shape}, need {shape}")
     _check_ids(numeric)
     return FaceModel(**numeric, **text)  # type: ignore[arg-type]
@@ -110,6 +113,7 @@ def _check_ids(arrays: Mapping[str, NDArray[np.generic]]) -> None:
         ids = arrays[name]
         if ids.dtype != np.int32 or (ids.size and not low <= int(ids.min()) <= int(ids.max()) < high):
             raise ValueError(f"face model array {name} holds {ids.dtype} ids outside {low}..{high - 1}")
-    for name in ("mean", "identity_basis", "expression_basis", "landmark_barycentrics"):
+    real = ("mean", "identity_basis", "expression_basis", "landmark_barycentrics", "landmark_bias")
+    for name in (name for name in real if name in arrays):
         if arrays[name].dtype != np.float32 or not np.isfinite(arrays[name]).all():
             raise ValueError(f"face model array {name} is {arrays[name].dtype}, need finite float32")

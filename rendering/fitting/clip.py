@@ -16,8 +16,8 @@ from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.inliers import vertex_inliers
 from rendering.fitting.landmark_groups import EYE_CORNERS, apertures
-from rendering.fitting.landmark_terms import LandmarkModel, landmark_model
-from rendering.fitting.landmarks_solver import clip_priors, fit_landmarks, landmark_targets
+from rendering.fitting.landmark_terms import LandmarkModel, detector_offsets_px, landmark_model
+from rendering.fitting.landmarks_solver import clip_priors, eye_distance_px, fit_landmarks, landmark_targets
 from rendering.fitting.parameters import Parameters, chunks
 from rendering.fitting.patches import Patches
 from rendering.fitting.photometric import Sighting, look, refine, skin_appearance
@@ -94,7 +94,11 @@ class ClipFitter:
         sighting: Sighting | None,
     ) -> ClipFit:
         fitted = fitted_landmarks(self.face_model, parameters, camera)
-        figures = frame_figures(landmarks, fitted, parameters, sighting, used=self.landmarks.ids)
+        expected = fitted.copy()
+        expected[:, self.landmarks.ids] += detector_offsets_px(
+            self.landmarks, parameters, unit_px=eye_distance_px(landmarks)
+        )
+        figures = frame_figures(landmarks, expected, parameters, sighting, used=self.landmarks.ids)
         appearance, inlier = None, None
         if self.samples is not None and patches is not None and sighting is not None:
             center = (camera.center_x_px, camera.center_y_px)
@@ -126,7 +130,12 @@ def clip_fitter(face_model: FaceModel, settings: FitSettings) -> ClipFitter:
         landmarks=landmark_model(face_model),
         samples=None
         if photometric is None
-        else skin_samples(face_model, count=photometric.samples, clearance_m=photometric.clearance_m),
+        else skin_samples(
+            face_model,
+            count=photometric.samples,
+            clearance_m=photometric.clearance_m,
+            patterns=photometric.patterns,
+        ),
         settings=settings,
     )
 
@@ -159,7 +168,15 @@ def frame_figures(
     *,
     used: NDArray[np.int32],
 ) -> FrameFigures:
-    """Figures that tell whether each frame was tracked: landmarks (N, 478, 3) and fitted (N, 478, 2) px."""
+    """Figures that tell whether each frame was tracked.
+
+    Args:
+        landmarks: detected landmarks, (N, 478, 3) px.
+        fitted: positions where the detector is expected to show the fitted landmarks, (N, 478, 2) px.
+        parameters: parameters of the fit.
+        sighting: brightness of the skin samples; None = landmarks alone.
+        used: ids of the landmarks to compare.
+    """
     square = ((fitted[:, used] - landmarks[:, used, :2]) ** 2).sum(axis=2).mean(axis=1)
     turn = np.zeros(len(landmarks))
     if len(turn) > 2:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rendering.arrays import Float32, Float64
 from rendering.compiled import compiled
+from rendering.detector_bias import expected_offsets
 from rendering.face_model import FaceModel
 from rendering.fitting.chain_rule import fill_line
 from rendering.fitting.contour import ContourModel, contour_model, contour_rows
@@ -23,6 +24,7 @@ from rendering.fitting.landmark_groups import LID_PAIRS, LIP_PAIRS, used_landmar
 from rendering.fitting.moving_points import MovingPoints, moving_points
 from rendering.fitting.parameters import BLOCK, NormalEquations, Parameters, chunks
 from rendering.fitting.rotations import right_jacobian, rotation_matrices, rotation_matrix
+from rendering.fitting.visibility import view_directions
 from rendering.normals import vertex_normals
 
 FULL_TRUST_FACING = 0.5
@@ -44,6 +46,8 @@ class LandmarkModel:
     """Rows (indices into ids) of upper and lower lid and lip points that face each other, (K, 2)."""
     contour: ContourModel
     """The jaw line, whose landmarks are not fixed points of the skin."""
+    bias: Float64 | None
+    """Offset that the detector adds to each landmark, by view direction, (TERMS, L, 2); None = not known."""
 
 
 def landmark_model(face_model: FaceModel) -> LandmarkModel:
@@ -59,13 +63,27 @@ def landmark_model(face_model: FaceModel) -> LandmarkModel:
         np.einsum("lk,mlkc->mlc", weights, basis[:, corners]).astype(np.float32)
         for basis in (face_model.expression_basis, face_model.identity_basis)
     )
+    paired = np.array(pairs, dtype=np.int32).reshape(-1, 2)
     return LandmarkModel(
         ids=ids,
         moving=moving_points(np.einsum("lk,lkc->lc", weights, corner_points), expression, identity),
         normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
-        pairs=np.array(pairs, dtype=np.int32).reshape(-1, 2),
+        pairs=paired,
+        bias=None if face_model.landmark_bias is None else _paired(face_model.landmark_bias[:, ids], paired),
         contour=contour_model(face_model, vertex_normals(face_model.mean[None], face_model.triangles)[0]),
     )
+
+
+def _paired(bias: Float32, pairs: NDArray[np.int32]) -> Float64:
+    """The bias (TERMS, L, 2) with the mean of both points for each pair (K, 2).
+
+    How open an eye or the mouth is changes with the expression, over which the bias is an average: it would
+    part closed lids by a tenth of their opening.
+    """
+    result = bias.astype(np.float64)
+    middle = result[:, pairs].mean(axis=2)
+    result[:, pairs[:, 0]], result[:, pairs[:, 1]] = middle, middle
+    return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,9 +236,30 @@ def _fill_rows(
     return weights
 
 
+def detector_offsets_px(model: LandmarkModel, parameters: Parameters, *, unit_px: float) -> Float64:
+    """How far from the landmarks the detector is expected to show them, (N, L, 2) px.
+
+    Args:
+        model: with the detector's bias; without it offsets are 0.
+        parameters: the poses.
+        unit_px: distance of the outer eye corners.
+    """
+    if model.bias is None:
+        return np.zeros((len(parameters.rotation), len(model.ids), 2))
+    rotations = rotation_matrices(parameters.rotation)
+    return unit_px * expected_offsets(model.bias, view_directions(parameters), rotations)
+
+
+def _unbiased(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> LandmarkTargets:
+    """Targets less the expected offsets; these are held in a step, of which they follow about a third."""
+    offsets = detector_offsets_px(model, parameters, unit_px=targets.unit_px)
+    return replace(targets, points=targets.points - offsets)
+
+
 def landmark_error(model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters) -> float:
-    """Root mean square distance of fitted and detected landmarks, as a part of the eyes' distance."""
+    """Rms distance of detected landmarks from where they are expected, as a part of the eyes' distance."""
     total = 0.0
+    targets = _unbiased(model, targets, parameters)
     for part in chunks(len(targets.points)):
         some = parameters.frames(part)
         turned = np.matmul(
@@ -239,6 +278,7 @@ def add_landmarks(
     equations: NormalEquations, model: LandmarkModel, targets: LandmarkTargets, parameters: Parameters
 ) -> Float32:
     """Add the residuals of landmarks, pairs and jaw line; returns the landmarks' robust weights, (N, L)."""
+    targets = _unbiased(model, targets, parameters)
     noise = _Noise(
         share=targets.share,
         robust_scale=targets.robust_scale,

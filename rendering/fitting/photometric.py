@@ -19,6 +19,7 @@ from rendering.fitting.result import SkinAppearance
 from rendering.fitting.rotations import rotation_matrices
 from rendering.fitting.settings import PhotometricSettings
 from rendering.fitting.skin_samples import SkinSamples, neutral_normals
+from rendering.fitting.slow_shading import explained_by_patterns
 from rendering.fitting.visibility import view_directions, visible_samples
 from rendering.relighting.shading import sh_basis
 
@@ -28,6 +29,8 @@ MAD_TO_SIGMA = 1.4826
 """Standard deviation / median absolute deviation of a Gaussian."""
 ALTERNATIONS = 3
 """Rounds of alternating least squares for light, albedo and gain."""
+TINY = 1e-12
+"""Smallest divisor of weights: a clip without any visible sample gives 0, not NaN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +130,10 @@ class HeadNormals:
         return np.asarray(sh_basis(turned), dtype=np.float32)
 
 
-def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
-    """Square roots of the samples' weights, (N, K).
+def noise_and_share(
+    sighting: Sighting, residual: Float32, *, settings: PhotometricSettings
+) -> tuple[float, float]:
+    """Standard deviation of brightness around the model, and how much of an independent sample each one is.
 
     The noise is the clip's own, from the median absolute residual, which outliers hardly change. Noise beyond
     least_noise is error of the model (glasses, highlights, hair), which neighbouring samples share: the
@@ -137,8 +142,26 @@ def robust_roots(sighting: Sighting, residual: Float32, *, settings: Photometric
     magnitude = np.abs(residual[sighting.weight > 0])
     spread = MAD_TO_SIGMA * float(np.median(magnitude)) if len(magnitude) else 0.0
     noise = max(settings.least_noise, spread)
-    # The factor least_noise / noise lowers the number of independent samples; see above.
-    share = settings.independent_samples / residual.shape[1] * settings.least_noise / noise
+    return noise, settings.independent_samples / residual.shape[1] * settings.least_noise / noise
+
+
+def settled(sighting: Sighting, *, settings: PhotometricSettings) -> Sighting:
+    """The sighting with albedo and exposure at their best under the weights that its residuals have.
+
+    Only then is the gradient with albedo held that of the cost with albedo eliminated.
+    """
+    roots = robust_roots(sighting, sighting.residual, settings=settings)
+    weight = roots**2 / max(float(roots.max()) ** 2, TINY)
+    appearance = sighting.appearance
+    return replace(
+        sighting,
+        appearance=estimate_albedo(sighting.brightness, sighting.shading, weight, light=appearance.light),
+    )
+
+
+def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
+    """Square roots of the samples' weights, (N, K), from the residual (N, K)."""
+    noise, share = noise_and_share(sighting, residual, settings=settings)
     cauchy = 1 / (1 + (residual / (settings.robust_scale * noise)) ** 2)
     return np.asarray(np.sqrt(share * sighting.weight * cauchy) / noise, dtype=np.float32)
 
@@ -151,9 +174,12 @@ def add_brightness(
     *,
     settings: PhotometricSettings,
 ) -> None:
-    """Add the brightness residuals of all frames."""
+    """Add the brightness residuals of all frames, each frame's slow shading errors eliminated."""
+    sighting = settled(sighting, settings=settings)
     residual = sighting.residual
     roots = robust_roots(sighting, residual, settings=settings)
+    expected = sighting.brightness - residual
+    _, share = noise_and_share(sighting, residual, settings=settings)
     rows = np.empty((BLOCK, len(samples.vertices), samples.moving.lines.shape[2]), np.float32)
     for part in chunks(len(residual), size=BLOCK):
         some = parameters.frames(part)
@@ -171,6 +197,10 @@ def add_brightness(
             samples.moving.expression_modes,
         )
         equations.add_rows(part, filled)
+        slow = (roots[part] * expected[part])[:, :, None] * samples.patterns
+        equations.add(
+            part, -explained_by_patterns(filled, slow, precision=share / settings.pattern_spread**2)
+        )
 
 
 def refine(

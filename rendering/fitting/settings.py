@@ -26,7 +26,7 @@ class LandmarkFitSettings(GeometrySettings):
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
     independent_landmarks: float = Field(default=178.0, gt=0)
     """All landmarks of a frame count as this many independent ones, because neighbours err together."""
-    independent_frames: float = Field(default=3.0, gt=0)
+    independent_frames: float = Field(default=6.0, gt=0)
     """For the identity, all frames of a clip count as this many independent ones, because a landmark's bias
     repeats in every frame."""
     expression_prior: float = Field(default=1.6, gt=0)
@@ -55,22 +55,26 @@ class LandmarkFitSettings(GeometrySettings):
 class PhotometricSettings(GeometrySettings):
     """The photometric stage, which starts from the landmark stage and keeps its terms."""
 
-    samples: int = Field(default=600, ge=50)
+    samples: int = Field(default=900, ge=50)
     """Approximate number of skin vertices whose brightness is compared."""
-    face_px: int = Field(default=128, ge=32)
+    face_px: int = Field(default=256, ge=32)
     """Pictures are reduced until the face is at most this wide, pixels."""
-    blur_px: float = Field(default=1.0, gt=0)
+    blur_px: float = Field(default=0.7, gt=0)
     """Standard deviation of the blur of the reduced pictures, pixels."""
-    clearance_m: float = Field(default=0.003, ge=0)
+    clearance_m: float = Field(default=0.006, ge=0)
     """Distance of samples from lids and lips, metres; landmarks follow these better."""
-    least_noise: float = Field(default=0.008, gt=0)
+    least_noise: float = Field(default=0.012, gt=0)
     """Smallest standard deviation of brightness (0..1) around the model; a clip's own, if larger, replaces
     it."""
     robust_scale: float = Field(default=2.0, gt=0)
     """Residuals beyond this many standard deviations lose weight (Cauchy)."""
-    independent_samples: float = Field(default=300.0, gt=0)
+    independent_samples: float = Field(default=600.0, gt=0)
     """All samples of a frame count as this many independent ones at the least noise."""
-    least_facing: float = Field(default=0.2, ge=0, lt=1)
+    patterns: int = Field(default=25, ge=1)
+    """Number of smooth patterns of shading, not explained by the light, that are eliminated in each frame."""
+    pattern_spread: float = Field(default=0.3, gt=0)
+    """Standard deviation of the coefficient of a pattern, as a part of the expected brightness."""
+    least_facing: float = Field(default=0.4, ge=0, lt=1)
     """Samples whose normal has a smaller cosine to the view than this are left out."""
     iterations: int = Field(default=8, ge=1)
     """Number of Gauss-Newton iterations on landmarks and brightness."""

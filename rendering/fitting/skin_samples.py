@@ -12,6 +12,7 @@ from rendering.arrays import Float32, Float64
 from rendering.compiled import compiled
 from rendering.face_model import FaceModel
 from rendering.fitting.moving_points import MovingPoints, moving_points
+from rendering.fitting.slow_shading import smooth_patterns
 from rendering.landmarks.face_mesh_points import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
 
 MOVING_PARTS = LEFT_EYE + RIGHT_EYE + LIPS_OUTER
@@ -41,9 +42,11 @@ class SkinSamples:
     """Edges of the T triangles around the samples."""
     incidence: csr_matrix
     """(K, T): 1 where a triangle touches a sample."""
+    patterns: Float32
+    """Smooth patterns over the samples (slow_shading.py), (K, Q)."""
 
 
-def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> SkinSamples:
+def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float, patterns: int = 25) -> SkinSamples:
     """Choose evenly spread skin vertices away from lids and lips.
 
     Args:
@@ -51,6 +54,7 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
         count: approximate number of samples.
         clearance_m: least distance to a landmark of the lids or lips, where the image changes for other
             reasons than motion and light.
+        patterns: number of smooth patterns of shading.
     """
     skin = np.unique(face_model.triangles[face_model.skin_triangles])
     landmarks = face_model.landmark_points(face_model.mean[None])[0][list(MOVING_PARTS)]
@@ -70,6 +74,7 @@ def skin_samples(face_model: FaceModel, *, count: int, clearance_m: float) -> Sk
         ),
         edges=_facet_edges(face_model, triangles),
         incidence=csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(chosen), len(triangles))),
+        patterns=smooth_patterns(face_model.mean[chosen].astype(np.float64), patterns),
     )
 
 

@@ -49,13 +49,20 @@ class HoleCenters:
     mouth: Float32
 
 
-def head_pose(vertices: Array, *, yaw_deg: float, pitch_deg: float) -> Float32:
+def view_camera(distance_m: float) -> Camera:
+    """Return the camera that shows a head at this distance as large as the usual camera at the usual one."""
+    return Camera.centered(VIEW_CAMERA.focal_x_px * distance_m / VIEW_DISTANCE_M, VIEW_PX, VIEW_PX)
+
+
+def head_pose(
+    vertices: Array, *, yaw_deg: float, pitch_deg: float, distance_m: float = VIEW_DISTANCE_M
+) -> Float32:
     """Camera-space vertices of a head turned about the model's origin: (V, 3) m -> (V, 3) m."""
     yaw, pitch = np.radians(yaw_deg), np.radians(pitch_deg)
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
     turned = vertices @ (about_x @ about_y).T
-    return np.asarray(turned + np.array([0.0, 0.0, VIEW_DISTANCE_M]), np.float32)
+    return np.asarray(turned + np.array([0.0, 0.0, distance_m]), np.float32)
 
 
 def triangle_cosines(vertices: Array, triangles: Int32) -> Float32:
@@ -69,7 +76,12 @@ def triangle_cosines(vertices: Array, triangles: Int32) -> Float32:
 
 
 def render_view(
-    vertices: Float32, triangles: Int32, albedo: Float32, holes: HoleCenters | None
+    vertices: Float32,
+    triangles: Int32,
+    albedo: Float32,
+    holes: HoleCenters | None,
+    *,
+    camera: Camera = VIEW_CAMERA,
 ) -> LandmarkView:
     """Render with Lambert shading on a plain background; holes and inner sides are painted as eyes and mouth.
 
@@ -78,8 +90,9 @@ def render_view(
         triangles: vertex ids, (F, 3).
         albedo: colour of each vertex, (V, 3) RGB 0..1.
         holes: centres of the holes in camera space; None = the holes stay background.
+        camera: camera of the render, VIEW_PX wide and high.
     """
-    raster = rasterize(vertices[None], triangles, VIEW_CAMERA)
+    raster = rasterize(vertices[None], triangles, camera)
     cosines = triangle_cosines(vertices, triangles)
     ids, weights = raster.triangle_id[0], raster.barycentrics[0]
     covered = ids >= 0
@@ -90,21 +103,21 @@ def render_view(
     image[covered] = np.einsum("pk,pkc->pc", weights[covered], shaded[triangles[ids[covered]]])
     if holes is not None:
         outside = ~(covered & (np.take(cosines, ids) > 0.0))
-        _fill_holes(image, outside & ndimage.binary_fill_holes(covered), holes)
+        _fill_holes(image, outside & ndimage.binary_fill_holes(covered), holes, camera)
     # A square root is about the gamma of a display: the detector knows ordinary pictures.
     bytes_ = np.clip(np.sqrt(np.clip(image, 0, 1)) * 255 * 0.98, 0, 255)
     return LandmarkView(image=bytes_.astype(np.uint8), raster=raster, cosines=cosines)
 
 
-def _fill_holes(image: Array, holes: Bool, centers: HoleCenters) -> None:
+def _fill_holes(image: Array, holes: Bool, centers: HoleCenters, camera: Camera) -> None:
     """Paint each pixel of the holes as the nearest of the two eyes and the mouth."""
     points = np.stack([centers.right_eye, centers.left_eye, centers.mouth])
-    centers_px = VIEW_CAMERA.project(points)
+    centers_px = camera.project(points)
     rows, columns = np.nonzero(holes)
     pixels = np.stack([columns, rows], axis=1) + 0.5
     distances = np.linalg.norm(pixels[:, None] - centers_px, axis=2)
     nearest = distances.argmin(axis=1)
-    radius_px = IRIS_RADIUS_M * VIEW_CAMERA.focal_x_px / points[:, 2]
+    radius_px = IRIS_RADIUS_M * camera.focal_x_px / points[:, 2]
     colors = np.where((distances.min(axis=1) < radius_px[nearest])[:, None], IRIS, SCLERA)
     colors[nearest == 2] = MOUTH
     image[rows, columns] = colors

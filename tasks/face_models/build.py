@@ -16,8 +16,9 @@ from rendering.face_model import EXPRESSION_MODES, IDENTITY_MODES, LANDMARKS, Fa
 from rendering.face_model_pca import FaceShapes, reduce_modes
 from rendering.landmarks.embedding_check import EmbeddingCheck, check_embedding
 from rendering.skin.facial_skin import skin_from_outline, throat
-from tasks.face_models.embed_landmarks import Detect, embed_on_renders, image_detector
+from tasks.face_models.embed_landmarks import Detect, embed_on_renders, image_detector, painted_head
 from tasks.face_models.files import save_face_model
+from tasks.face_models.learn_landmark_bias import landmark_bias
 from tasks.face_models.read import FaceModelKind, read_shapes
 
 
@@ -87,7 +88,7 @@ class Draft:
 
 
 def finished_face_model(draft: Draft, *, detect: Detect) -> tuple[FaceModel, FaceModelRecord]:
-    """Find the landmarks on the model's own renders, check them, and bound the facial skin by them.
+    """Find landmarks and the bias of the detector on renders of the model, check them, and bound the skin.
 
     Raises:
         ValueError: no face is found in the renders, or a landmark check fails.
@@ -99,7 +100,12 @@ def finished_face_model(draft: Draft, *, detect: Detect) -> tuple[FaceModel, Fac
         landmark_barycentrics=embedding.barycentrics,
     )
     check = check_embedding(embedded)
-    face_model = replace(embedded, skin_triangles=_skin_triangles(embedded, draft))
+    head = painted_head(embedded, surface=draft.surface, albedo=draft.albedo, detect=detect)
+    face_model = replace(
+        embedded,
+        skin_triangles=_skin_triangles(embedded, draft),
+        landmark_bias=landmark_bias(embedded, head, detect=detect),
+    )
     return face_model, FaceModelRecord(
         path="",
         sha256="",

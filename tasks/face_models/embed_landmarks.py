@@ -29,11 +29,13 @@ from rendering.landmarks.face_mesh_points import (
 )
 from rendering.landmarks.views import (
     SKIN,
+    VIEW_DISTANCE_M,
     HoleCenters,
     LandmarkView,
     head_pose,
     painted_albedo,
     render_view,
+    view_camera,
 )
 from tasks.faces.face_landmarker import FaceLandmarker
 
@@ -64,17 +66,6 @@ class Anatomy:
     """(2,), the middle of the upper and of the lower lip."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FirstLook:
-    """What the frontal render of the mean face tells about a model."""
-
-    shown: NDArray[np.intp]
-    """Vertices that can carry landmarks."""
-    anatomy: Anatomy
-    albedo: Float32
-    """(V, 3), RGB 0..1: the model's own colours, or painted ones."""
-
-
 @contextmanager
 def image_detector() -> Iterator[Detect]:
     """MediaPipe's face mesh in image mode, in which the same image always gives the same landmarks."""
@@ -86,6 +77,62 @@ def image_detector() -> Iterator[Detect]:
             return faces[0].landmarks[:, :2] if faces else None
 
         yield detect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaintedHead:
+    """A face model ready to be shown to the detector."""
+
+    triangles: Int32
+    """Vertex ids, (F, 3)."""
+    shown: NDArray[np.intp]
+    """Vertices that can carry landmarks; their middle is the middle of the picture."""
+    albedo: Float32
+    """Colour of each vertex, (V, 3) RGB 0..1: the model's own colours, or painted ones."""
+    anatomy: Anatomy
+
+    def view(
+        self,
+        vertices: Float32,
+        *,
+        yaw_deg: float,
+        pitch_deg: float,
+        distance_m: float = VIEW_DISTANCE_M,
+    ) -> tuple[LandmarkView, Float32]:
+        """Render head-space vertices (V, 3) m; also return them in camera space, (V, 3) m."""
+        centered, camera = _centered(vertices, self.shown), view_camera(distance_m)
+        posed = head_pose(centered, yaw_deg=yaw_deg, pitch_deg=pitch_deg, distance_m=distance_m)
+        holes = _holes(posed, self.anatomy)
+        return render_view(posed, self.triangles, self.albedo, holes, camera=camera), posed
+
+
+def painted_head(
+    face_model: FaceModel, *, surface: NDArray[np.bool_], albedo: Float32 | None, detect: Detect
+) -> PaintedHead:
+    """Find lips, brows and eyes in the frontal render of the mean face, and paint them if it has no colours.
+
+    Args:
+        face_model: the model; its own landmark arrays are not read.
+        surface: (F,), triangles that may carry landmarks.
+        albedo: (V, 3), RGB 0..1; None = paint lips, brows and eyes.
+        detect: the landmark detector.
+
+    Raises:
+        ValueError: the detector finds no face in that render.
+    """
+    shown = np.unique(face_model.triangles[surface])
+    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
+    plain = np.full_like(frontal, SKIN)
+    first = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
+    landmarks = detect(first.image)
+    if landmarks is None:
+        raise ValueError(f"{face_model.name}: no face found in its frontal render; check axes and units")
+    return PaintedHead(
+        triangles=face_model.triangles,
+        shown=shown,
+        albedo=painted_albedo(landmarks, frontal) if albedo is None else albedo,
+        anatomy=_anatomy(_touched(landmarks, first, face_model, surface), face_model.mean),
+    )
 
 
 def embed_on_renders(
@@ -103,8 +150,8 @@ def embed_on_renders(
         ValueError: the detector finds no face in the frontal render of the mean or in most of the views,
             or the expressions of the model cannot open its mouth.
     """
-    look = _first_look(face_model, surface=surface, albedo=albedo, detect=detect)
-    observed = list(_observe(face_model, look, surface=surface, detect=detect))
+    head = painted_head(face_model, surface=surface, albedo=albedo, detect=detect)
+    observed = list(_observe(face_model, head, surface=surface, detect=detect))
     if len(observed) < IDENTITIES * len(POSES_DEG):
         views = 2 * IDENTITIES * len(POSES_DEG)
         raise ValueError(f"{face_model.name}: face found in {len(observed)} of {views} renders, need half")
@@ -113,34 +160,15 @@ def embed_on_renders(
     return embed_landmarks(points, face_model.mean, face_model.triangles, surface)
 
 
-def _first_look(
-    face_model: FaceModel, *, surface: NDArray[np.bool_], albedo: Float32 | None, detect: Detect
-) -> _FirstLook:
-    """Detect the landmarks of the mean face in a frontal render, which has no eyes and mouth yet."""
-    shown = np.unique(face_model.triangles[surface])
-    frontal = head_pose(_centered(face_model.mean, shown), yaw_deg=0, pitch_deg=0)
-    plain = np.full_like(frontal, SKIN)
-    view = render_view(frontal, face_model.triangles, plain if albedo is None else albedo, None)
-    landmarks = detect(view.image)
-    if landmarks is None:
-        raise ValueError(f"{face_model.name}: no face found in its frontal render; check axes and units")
-    return _FirstLook(
-        shown=shown,
-        anatomy=_anatomy(_touched(landmarks, view, face_model, surface), face_model.mean),
-        albedo=painted_albedo(landmarks, frontal) if albedo is None else albedo,
-    )
-
-
 def _observe(
-    face_model: FaceModel, look: _FirstLook, *, surface: NDArray[np.bool_], detect: Detect
+    face_model: FaceModel, head: PaintedHead, *, surface: NDArray[np.bool_], detect: Detect
 ) -> Iterator[Float32]:
     """Surface points (478, 3) m of each view in which a face is found; NaN where there is no surface."""
-    opened = _open_mouth(face_model, look.anatomy)
+    opened = _open_mouth(face_model, head.anatomy)
     lips = list(LIPS_OUTER + LIPS_INNER + LIPS_BETWEEN)
     for vertices, mouth_open in _heads(face_model, opened):
         for yaw_deg, pitch_deg in POSES_DEG:
-            posed = head_pose(_centered(vertices, look.shown), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
-            view = render_view(posed, face_model.triangles, look.albedo, _holes(posed, look.anatomy))
+            view, _ = head.view(vertices, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
             landmarks = detect(view.image)
             if landmarks is None:
                 continue

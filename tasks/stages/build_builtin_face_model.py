@@ -21,7 +21,7 @@ def run(stage_input: StageInput, settings: BuiltinSettings) -> StageOutput:
 
 STAGE = Stage(
     name="builtin_face_model",
-    version=1,
+    version=2,
     run=run,
     settings_type=BuiltinSettings,
     tools=("mediapipe", "numba", "numpy", "opencv-contrib-python", "scipy"),

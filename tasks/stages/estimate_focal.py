@@ -52,7 +52,7 @@ def _face_model(path: Path) -> FaceModel:
 
 STAGE = Stage(
     name="focal",
-    version=2,
+    version=3,
     run=run,
     settings_type=FocalSettings,
     tools=("numba", "numpy", "scipy"),

@@ -150,7 +150,7 @@ def _rounded(value: Any) -> float:
 
 STAGE = Stage(
     name="fit",
-    version=2,
+    version=3,
     run=run,
     settings_type=FitSettings,
     tools=("ffmpeg", "numba", "numpy", "opencv-contrib-python", "scipy"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rendering.builtin.head import builtin_head
+from rendering.detector_bias import TERMS
 from rendering.face_model import FaceModel, face_model_arrays, face_model_from_arrays
 
 
@@ -36,6 +37,13 @@ def test_arrays_round_trip(face_model):
     back = face_model_from_arrays(face_model_arrays(face_model))
     assert back.name == face_model.name
     np.testing.assert_array_equal(back.identity_basis, face_model.identity_basis)
+    assert back.landmark_bias is None  # as in files of before
+
+
+def test_the_detectors_bias_is_kept_where_it_is_known(face_model):
+    bias = np.random.default_rng(0).normal(size=(TERMS, 478, 2)).astype(np.float32)
+    back = face_model_from_arrays(face_model_arrays(replace(face_model, landmark_bias=bias)))
+    np.testing.assert_array_equal(back.landmark_bias, bias)
 
 
 @pytest.mark.parametrize("name", ["mean", "expression_basis", "landmark_barycentrics", "licence"])
@@ -54,6 +62,8 @@ def test_a_missing_array_is_named(face_model, name):
         ("skin_triangles", np.array([-1], np.int32)),
         ("landmark_triangles", np.full(478, 10**6, np.int32)),
         ("landmark_barycentrics", np.full((478, 3), np.nan, np.float32)),
+        ("landmark_bias", np.zeros((TERMS, 468, 2), np.float32)),
+        ("landmark_bias", np.full((TERMS, 478, 2), np.nan, np.float32)),
     ],
 )
 def test_a_bad_array_is_named(face_model, name, bad):

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rendering.fitting.landmark_terms import landmark_model
-from rendering.fitting.landmarks_solver import fit_landmarks, landmark_targets
-from rendering.fitting.settings import LandmarkFitSettings
+from rendering.detector_bias import TERMS
+from rendering.fitting.clip import clip_fitter
+from rendering.fitting.landmark_terms import detector_offsets_px, landmark_model
+from rendering.fitting.landmarks_solver import eye_distance_px, fit_landmarks, landmark_targets
+from rendering.fitting.settings import FitSettings, LandmarkFitSettings
 from rendering.fitting.start import start_parameters
 from tests.rendering.fitting.toy_face import CAMERA, posed_vertices, seen_landmarks, toy_clip
 
@@ -97,3 +99,43 @@ def test_smoothing_leaves_a_linear_motion_alone(face_model):
     fitted = fit(face_model, landmarks, still.presence, stiff)
     assert fitted.rotation == pytest.approx(line, abs=np.radians(0.4))
     assert np.diff(fitted.position, axis=0) == pytest.approx(np.diff(position, axis=0), abs=1e-3)
+
+
+def nodding_less(face_model, clip):
+    """The face model that knows how its detector errs, and what that detector shows of a clip.
+
+    It nods by almost a third less: landmarks move as on a head turned back, by what they are deep.
+    """
+    depth = face_model.landmark_points(face_model.mean[None])[0, :, 2]
+    bias = np.zeros((TERMS, 478, 2), np.float32)
+    bias[1, :, 1] = -0.3 * np.nan_to_num(depth - np.nanmean(depth)) / 0.092
+    known = replace(face_model, landmark_bias=bias)
+    model = landmark_model(known)
+    seen = clip.landmarks.copy()
+    unit = eye_distance_px(clip.landmarks)
+    seen[:, model.ids, :2] += detector_offsets_px(model, clip.parameters, unit_px=unit)
+    return known, seen
+
+
+def pitch_slope(fitted, clip):
+    return np.polyfit(clip.parameters.rotation[:, 0], fitted.rotation[:, 0], 1)[0]
+
+
+def test_a_detector_that_compresses_pitch_is_expected_to(face_model, clip):
+    known, seen = nodding_less(face_model, clip)
+    slopes = [
+        pitch_slope(fit(model, seen, clip.presence, LandmarkFitSettings(noise=0.005)), clip)
+        for model in (face_model, known)
+    ]
+    assert slopes[0] < 0.93
+    assert slopes[1] == pytest.approx(1, abs=0.04)
+
+
+def test_landmark_errors_are_from_where_the_detector_is_expected_to_show_them(face_model, clip):
+    known, seen = nodding_less(face_model, clip)
+    settings = FitSettings(landmarks=EXACT, photometric=None)
+    errors = [
+        clip_fitter(model, settings).fit(seen, clip.presence, camera=CAMERA, patches=None).figures
+        for model in (known, face_model)
+    ]
+    assert np.median(errors[0].landmark_error) < 0.5 * np.median(errors[1].landmark_error)

@@ -6,7 +6,7 @@ import pytest
 from rendering.fitting.landmark_terms import landmark_model
 from rendering.fitting.landmarks_solver import clip_priors, fit_landmarks, landmark_targets
 from rendering.fitting.patches import collect_patches
-from rendering.fitting.photometric import look, refine, skin_appearance
+from rendering.fitting.photometric import look, refine, robust_roots, settled, skin_appearance
 from rendering.fitting.photometric_terms import brightness_rows
 from rendering.fitting.rotations import rotation_matrix
 from rendering.fitting.settings import LandmarkFitSettings, PhotometricSettings
@@ -172,3 +172,45 @@ def test_too_few_frames_are_an_error(clip):
     frames = iter([np.zeros((512, 512, 3), np.uint8)] * 3)
     with pytest.raises(ValueError, match="3 frames for 24"):
         collect_patches(frames, clip.landmarks, width=512, height=512, settings=SETTINGS)
+
+
+def test_albedo_is_at_its_best_under_the_weights_of_the_residuals(samples, face_model, patches, clip):
+    """Otherwise the pose gives way to what the albedo should have explained."""
+    shifted = replace(clip.parameters, rotation=0.9 * clip.parameters.rotation)
+    seen = sighting(samples, face_model, patches, shifted)
+
+    def pull(sighted):
+        weight = robust_roots(seen, seen.residual, settings=SETTINGS) ** 2
+        expected = sighted.brightness - sighted.residual
+        often = (weight > 0).sum(axis=0) > 12
+        pulls = (weight * expected * sighted.residual).sum(axis=0)[often]
+        return np.abs(pulls / (weight * expected**2).sum(axis=0)[often]).mean()
+
+    assert pull(settled(seen, settings=SETTINGS)) < 0.75 * pull(seen)
+
+
+def yaw_slope(samples, face_model, patches, clip, settings):
+    """Fitted against true yaw where brightness has the say, started from the truth."""
+    model, loose = landmark_model(face_model), LandmarkFitSettings(noise=0.5, pair_noise=0.5)
+    targets = landmark_targets(model, clip.landmarks, clip.presence, camera=CAMERA, settings=loose)
+    refined = refine(
+        samples,
+        face_model,
+        patches,
+        clip.parameters,
+        landmarks=(model, targets),
+        priors=clip_priors(model, frames=len(clip.landmarks), settings=loose),
+        settings=settings,
+    )
+    return np.polyfit(clip.parameters.rotation[:, 1], refined.rotation[:, 1], 1)[0]
+
+
+def test_a_room_that_the_light_does_not_explain_leaves_the_turn_its_size(samples, face_model, patches, clip):
+    """Pictures brighter to one side the further the head turns there, as under a lamp close by."""
+    images = patches.images.astype(np.float32)
+    across = np.linspace(-1, 1, images.shape[2])[None, None]
+    yaw = clip.parameters.rotation[:, 1][:, None, None]
+    lamp = replace(patches, images=np.clip(images * (1 + 0.8 * yaw * across), 0, 255).astype(np.uint8))
+    trusting = SETTINGS.model_copy(update={"pattern_spread": 1e-4})
+    errors = [abs(yaw_slope(samples, face_model, lamp, clip, one) - 1) for one in (SETTINGS, trusting)]
+    assert errors[0] < 0.7 * errors[1]

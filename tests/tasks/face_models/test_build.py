@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 from rendering.builtin.head import builtin_head
+from rendering.detector_bias import TERMS
+from rendering.fitting.landmark_groups import used_landmarks
 from rendering.landmarks.face_mesh_points import IRISES, LEFT_LID_PAIRS, LIPS_OUTER, RIGHT_LID_PAIRS
 from rendering.landmarks.views import head_pose, render_view
 from tasks.face_models import embed_landmarks
 from tasks.face_models.build import build_face_model
 from tasks.face_models.embed_landmarks import image_detector
 from tasks.face_models.files import load_face_model
+from tasks.face_models.learn_landmark_bias import landmark_bias
 
 SHARED = Path(__file__).parents[4] / "shared" / "face_models"
 
@@ -44,6 +47,28 @@ def test_landmarks_lie_where_the_anatomy_is(built):
     lips = sites[list(LIPS_OUTER)]
     assert np.abs(lips[:, 1] + 70).max() < 15
     assert np.abs(sites[1] - [0, -38, 117]).max() < 8  # nose tip
+
+
+def test_the_detectors_bias_is_learnt_where_landmarks_are(built):
+    model = load_face_model(built[1])
+    assert model.landmark_bias.shape == (TERMS, 478, 2)
+    assert (model.landmark_bias[:, list(IRISES)] == 0).all()
+    # a head seen from below shows its nose higher: the detector shows it less high, by a part of that
+    used = used_landmarks(model.landmark_triangles)
+    depth = model.landmark_points(model.mean[None])[0, used, 2]
+    slope = np.polyfit(depth, model.landmark_bias[1, used, 1], 1)[0]
+    response = 1 / 0.09  # eye distances by which a landmark moves, per metre of depth and per unit of view
+    assert -0.6 * response < slope < -0.05 * response
+
+
+def test_a_detector_that_finds_few_faces_teaches_no_bias(built):
+    model = load_face_model(built[1])
+    surface = np.isin(np.arange(len(model.triangles)), model.landmark_triangles)
+    with image_detector() as detect:
+        head = embed_landmarks.painted_head(
+            model, surface=surface, albedo=builtin_head().albedo, detect=detect
+        )
+    assert landmark_bias(model, head, detect=lambda image: None, views=3) is None
 
 
 def test_its_skin_ends_above_the_throat(built):
