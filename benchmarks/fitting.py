@@ -30,7 +30,7 @@ from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.clip import ClipFitter, clip_fitter
 from rendering.fitting.focal import prior_focal_px
-from rendering.fitting.landmark_terms import landmark_model
+from rendering.fitting.landmark_model import landmark_model
 from rendering.fitting.parameters import Parameters
 from rendering.fitting.patches import Patches, collect_patches
 from rendering.fitting.result import ClipFit

@@ -16,7 +16,7 @@ from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.inliers import vertex_inliers
 from rendering.fitting.landmark_groups import EYE_CORNERS, apertures
-from rendering.fitting.landmark_terms import LandmarkModel, detector_offsets_px, landmark_model
+from rendering.fitting.landmark_model import LandmarkModel, detector_offsets_px, landmark_model
 from rendering.fitting.landmarks_solver import clip_priors, eye_distance_px, fit_landmarks, landmark_targets
 from rendering.fitting.parameters import Parameters, chunks
 from rendering.fitting.patches import Patches

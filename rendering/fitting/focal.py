@@ -22,7 +22,8 @@ from rendering.arrays import Float32
 from rendering.camera import Camera
 from rendering.face_model import FaceModel
 from rendering.fitting.arrow_solver import GaussNewtonStep
-from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks, landmark_model
+from rendering.fitting.landmark_model import LandmarkModel, LandmarkTargets, landmark_model
+from rendering.fitting.landmark_terms import add_landmarks
 from rendering.fitting.landmarks_solver import (
     Priors,
     gauss_newton_step,

@@ -18,7 +18,8 @@ from rendering.fitting.arrow_solver import (
     solve_arrow,
 )
 from rendering.fitting.landmark_groups import EYE_CORNERS
-from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks
+from rendering.fitting.landmark_model import LandmarkModel, LandmarkTargets
+from rendering.fitting.landmark_terms import add_landmarks
 from rendering.fitting.parameters import NormalEquations, Parameters
 from rendering.fitting.settings import LandmarkFitSettings
 

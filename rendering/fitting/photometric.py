@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rendering.arrays import Float32, Float64
 from rendering.face_model import FaceModel
 from rendering.fitting.appearance import LEAST_SHADING, Appearance, estimate_albedo, estimate_light
-from rendering.fitting.landmark_terms import LandmarkModel, LandmarkTargets, add_landmarks, landmark_error
+from rendering.fitting.landmark_model import LandmarkModel, LandmarkTargets
+from rendering.fitting.landmark_terms import add_landmarks, landmark_error
 from rendering.fitting.landmarks_solver import Priors, gauss_newton_step
 from rendering.fitting.parameters import BLOCK, NormalEquations, Parameters, chunks
 from rendering.fitting.patches import Patches

@@ -6,7 +6,7 @@ import numpy as np
 
 from rendering.arrays import Float32, Float64
 from rendering.camera import Camera
-from rendering.fitting.landmark_terms import LandmarkModel
+from rendering.fitting.landmark_model import LandmarkModel
 from rendering.fitting.parameters import Parameters
 from rendering.fitting.rotations import rotation_vector
 

@@ -1,4 +1,4 @@
-"""Learn what the landmark detector adds to a face model's landmarks, from the model's own renders."""
+"""Learn the bias of the landmark detector on a face model from renders of the model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rendering.landmarks.views import view_camera
 from tasks.face_models.embed_landmarks import Detect, PaintedHead
 
 VIEWS = 600
-"""Renders, each of another identity, expression and pose."""
+"""Number of renders, each with another identity, expression and pose."""
 IDENTITY_SIGMA = 0.8
 EXPRESSION_SIGMA = 0.5
 DISTANCES_M = (0.45, 1.4)
-"""Of the camera, evenly in the logarithm; the face stays as large in the picture."""
+"""Range of camera distances, m, drawn evenly in the logarithm; the face keeps its size in the picture."""
 SEED = 5
 RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
 
@@ -24,16 +24,16 @@ RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
 def landmark_bias(
     face_model: FaceModel, head: PaintedHead, *, detect: Detect, views: int = VIEWS
 ) -> Float32 | None:
-    """The detector's bias on this face model, (TERMS, 478, 2) (rendering/detector_bias.py).
+    """Learn the bias of the detector on a face model, (TERMS, 478, 2) (rendering/detector_bias.py).
 
     Args:
-        face_model: with its landmarks embedded.
-        head: how it is shown to the detector.
+        face_model: face model with embedded landmarks.
+        head: the model as it is shown to the detector.
         detect: the landmark detector.
-        views: renders.
+        views: number of renders.
 
     Returns:
-        None where the detector finds too few faces, or not both outer eye corners are embedded.
+        The bias; None if the detector finds too few faces, or if an outer eye corner is not embedded.
     """
     if min(face_model.landmark_triangles[[RIGHT_EYE_CORNER, LEFT_EYE_CORNER]]) < 0:
         return None
@@ -49,7 +49,7 @@ def landmark_bias(
 def _observe(
     face_model: FaceModel, head: PaintedHead, random: np.random.Generator, detect: Detect
 ) -> tuple[Array, Array, Array] | None:
-    """Landmark offsets of a random view (478, 2) in eye distances, its direction (3,), rotation (3, 3)."""
+    """Return the landmark offsets (478, 2) of a random view in eye distances, its direction and rotation."""
     identity = (IDENTITY_SIGMA * random.standard_normal(IDENTITY_MODES)).astype(np.float32)
     expression = (EXPRESSION_SIGMA * random.standard_normal((1, EXPRESSION_MODES))).astype(np.float32)
     yaw, pitch = (np.degrees(np.arcsin(random.uniform(-reach, reach))) for reach in REACH)

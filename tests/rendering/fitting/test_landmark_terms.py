@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rendering.fitting.landmark_terms import add_landmarks, landmark_model
+from rendering.fitting.landmark_model import landmark_model
+from rendering.fitting.landmark_terms import add_landmarks
 from rendering.fitting.landmarks_solver import landmark_targets
 from rendering.fitting.parameters import NormalEquations, Parameters
 from rendering.fitting.rotations import rotation_matrix

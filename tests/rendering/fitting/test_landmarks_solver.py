@@ -5,7 +5,7 @@ import pytest
 
 from rendering.detector_bias import TERMS
 from rendering.fitting.clip import clip_fitter
-from rendering.fitting.landmark_terms import detector_offsets_px, landmark_model
+from rendering.fitting.landmark_model import detector_offsets_px, landmark_model
 from rendering.fitting.landmarks_solver import eye_distance_px, fit_landmarks, landmark_targets
 from rendering.fitting.settings import FitSettings, LandmarkFitSettings
 from rendering.fitting.start import start_parameters

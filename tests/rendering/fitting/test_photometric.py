@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rendering.fitting.landmark_terms import landmark_model
+from rendering.fitting.landmark_model import landmark_model
 from rendering.fitting.landmarks_solver import clip_priors, fit_landmarks, landmark_targets
 from rendering.fitting.patches import collect_patches
 from rendering.fitting.photometric import look, refine, robust_roots, settled, skin_appearance

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rendering.fitting.landmark_terms import landmark_model
+from rendering.fitting.landmark_model import landmark_model
 from rendering.fitting.start import start_parameters
 from tests.rendering.fitting.toy_face import CAMERA
 
