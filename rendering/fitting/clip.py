@@ -20,7 +20,7 @@ from rendering.fitting.landmark_model import LandmarkModel, detector_offsets_px,
 from rendering.fitting.landmarks_solver import clip_priors, eye_distance_px, fit_landmarks, landmark_targets
 from rendering.fitting.parameters import Parameters, chunks
 from rendering.fitting.patches import Patches
-from rendering.fitting.photometric import Sighting, look, refine, skin_appearance
+from rendering.fitting.photometric import SkinObservation, look, refine, skin_appearance
 from rendering.fitting.quality import FrameFigures, judge_frames
 from rendering.fitting.result import ClipFit
 from rendering.fitting.rotations import rotation_matrices
@@ -64,7 +64,7 @@ class ClipFitter:
         parameters = fit_landmarks(self.landmarks, targets, start, settings=self.settings.landmarks)
         photometric = self.settings.photometric
         if patches is None or self.samples is None or photometric is None:
-            return self._result(landmarks, parameters, camera=camera, patches=None, sighting=None)
+            return self._result(landmarks, parameters, camera=camera, patches=None, observation=None)
         parameters = refine(
             self.samples,
             self.face_model,
@@ -74,7 +74,7 @@ class ClipFitter:
             priors=clip_priors(self.landmarks, frames=len(landmarks), settings=self.settings.landmarks),
             settings=photometric,
         )
-        sighting = look(
+        observation = look(
             self.samples,
             patches,
             parameters,
@@ -82,7 +82,7 @@ class ClipFitter:
             unhidden=visible_samples(self.face_model, self.samples.vertices, parameters),
             settings=photometric,
         )
-        return self._result(landmarks, parameters, camera=camera, patches=patches, sighting=sighting)
+        return self._result(landmarks, parameters, camera=camera, patches=patches, observation=observation)
 
     def _result(
         self,
@@ -91,18 +91,20 @@ class ClipFitter:
         *,
         camera: Camera,
         patches: Patches | None,
-        sighting: Sighting | None,
+        observation: SkinObservation | None,
     ) -> ClipFit:
         fitted = fitted_landmarks(self.face_model, parameters, camera)
         expected = fitted.copy()
         expected[:, self.landmarks.ids] += detector_offsets_px(
             self.landmarks, parameters, unit_px=eye_distance_px(landmarks)
         )
-        figures = frame_figures(landmarks, expected, parameters, sighting, used=self.landmarks.ids)
+        figures = frame_figures(landmarks, expected, parameters, observation, used=self.landmarks.ids)
         appearance, inlier = None, None
-        if self.samples is not None and patches is not None and sighting is not None:
+        if self.samples is not None and patches is not None and observation is not None:
             center = (camera.center_x_px, camera.center_y_px)
-            appearance = skin_appearance(self.samples, patches, parameters, center=center, sighting=sighting)
+            appearance = skin_appearance(
+                self.samples, patches, parameters, center=center, observation=observation
+            )
             inlier = vertex_inliers(
                 self.face_model,
                 patches,
@@ -164,7 +166,7 @@ def frame_figures(
     landmarks: Float32,
     fitted: Float32,
     parameters: Parameters,
-    sighting: Sighting | None,
+    observation: SkinObservation | None,
     *,
     used: NDArray[np.int32],
 ) -> FrameFigures:
@@ -174,7 +176,7 @@ def frame_figures(
         landmarks: detected landmarks, (N, 478, 3) px.
         fitted: positions where the detector is expected to show the fitted landmarks, (N, 478, 2) px.
         parameters: parameters of the fit.
-        sighting: brightness of the skin samples; None = landmarks alone.
+        observation: brightness of the skin samples; None = landmarks alone.
         used: ids of the landmarks to compare.
     """
     square = ((fitted[:, used] - landmarks[:, used, :2]) ** 2).sum(axis=2).mean(axis=1)
@@ -182,7 +184,7 @@ def frame_figures(
     if len(turn) > 2:
         # The second difference of rotation vectors is an angular acceleration as long as turns are small.
         turn[1:-1] = np.linalg.norm(np.diff(parameters.rotation, 2, axis=0), axis=1)
-    photometric = np.zeros(len(landmarks)) if sighting is None else sighting.frame_errors()
+    photometric = np.zeros(len(landmarks)) if observation is None else observation.frame_errors()
     return FrameFigures(
         landmark_error=(np.sqrt(square) / image_eye_distance_px(landmarks)).astype(np.float32),
         photometric_error=photometric.astype(np.float32),

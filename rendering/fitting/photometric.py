@@ -35,7 +35,7 @@ TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class SkinObservation:
     """Brightness of a clip's skin samples where certain parameters project them, and its explanation."""
 
     brightness: Float32
@@ -69,7 +69,7 @@ def look(
     center: tuple[float, float],
     unhidden: NDArray[np.bool_],
     settings: PhotometricSettings,
-) -> Sighting:
+) -> SkinObservation:
     """Sample the pictures and explain them by light, albedo and exposure.
 
     `center` is the principal point, crop px; `unhidden` (N, K) are samples with no other part of the face in
@@ -105,7 +105,7 @@ def look(
             normals.harmonics(parameters.frames(part)) @ light.astype(np.float32), LEAST_SHADING
         )
     appearance = estimate_albedo(brightness, shading, weight, light=light)
-    return Sighting(
+    return SkinObservation(
         brightness=brightness, gradient=gradient, weight=weight, shading=shading, appearance=appearance
     )
 
@@ -132,7 +132,7 @@ class HeadNormals:
 
 
 def noise_and_share(
-    sighting: Sighting, residual: Float32, *, settings: PhotometricSettings
+    observation: SkinObservation, residual: Float32, *, settings: PhotometricSettings
 ) -> tuple[float, float]:
     """Standard deviation of brightness around the model, and how much of an independent sample each one is.
 
@@ -140,47 +140,51 @@ def noise_and_share(
     least_noise is error of the model (glasses, highlights, hair), which neighbouring samples share: the
     number of independent samples falls with it.
     """
-    magnitude = np.abs(residual[sighting.weight > 0])
+    magnitude = np.abs(residual[observation.weight > 0])
     spread = MAD_TO_SIGMA * float(np.median(magnitude)) if len(magnitude) else 0.0
     noise = max(settings.least_noise, spread)
     return noise, settings.independent_samples / residual.shape[1] * settings.least_noise / noise
 
 
-def settled(sighting: Sighting, *, settings: PhotometricSettings) -> Sighting:
-    """The sighting with albedo and exposure at their best under the weights that its residuals have.
+def settled(observation: SkinObservation, *, settings: PhotometricSettings) -> SkinObservation:
+    """The observation with albedo and exposure at their best under the weights that its residuals have.
 
     Only then is the gradient with albedo held that of the cost with albedo eliminated.
     """
-    roots = robust_roots(sighting, sighting.residual, settings=settings)
+    roots = robust_roots(observation, observation.residual, settings=settings)
     weight = roots**2 / max(float(roots.max()) ** 2, TINY)
-    appearance = sighting.appearance
+    appearance = observation.appearance
     return replace(
-        sighting,
-        appearance=estimate_albedo(sighting.brightness, sighting.shading, weight, light=appearance.light),
+        observation,
+        appearance=estimate_albedo(
+            observation.brightness, observation.shading, weight, light=appearance.light
+        ),
     )
 
 
-def robust_roots(sighting: Sighting, residual: Float32, *, settings: PhotometricSettings) -> Float32:
+def robust_roots(
+    observation: SkinObservation, residual: Float32, *, settings: PhotometricSettings
+) -> Float32:
     """Square roots of the samples' weights, (N, K), from the residual (N, K)."""
-    noise, share = noise_and_share(sighting, residual, settings=settings)
+    noise, share = noise_and_share(observation, residual, settings=settings)
     cauchy = 1 / (1 + (residual / (settings.robust_scale * noise)) ** 2)
-    return np.asarray(np.sqrt(share * sighting.weight * cauchy) / noise, dtype=np.float32)
+    return np.asarray(np.sqrt(share * observation.weight * cauchy) / noise, dtype=np.float32)
 
 
 def add_brightness(
     equations: NormalEquations,
     samples: SkinSamples,
-    sighting: Sighting,
+    observation: SkinObservation,
     parameters: Parameters,
     *,
     settings: PhotometricSettings,
 ) -> None:
     """Add the brightness residuals of all frames, each frame's slow shading errors eliminated."""
-    sighting = settled(sighting, settings=settings)
-    residual = sighting.residual
-    roots = robust_roots(sighting, residual, settings=settings)
-    expected = sighting.brightness - residual
-    _, share = noise_and_share(sighting, residual, settings=settings)
+    observation = settled(observation, settings=settings)
+    residual = observation.residual
+    roots = robust_roots(observation, residual, settings=settings)
+    expected = observation.brightness - residual
+    _, share = noise_and_share(observation, residual, settings=settings)
     rows = np.empty((BLOCK, len(samples.vertices), samples.moving.lines.shape[2]), np.float32)
     for part in chunks(len(residual), size=BLOCK):
         some = parameters.frames(part)
@@ -193,7 +197,7 @@ def add_brightness(
             some.position,
             float(np.exp(parameters.log_focal)),
             residual[part],
-            sighting.gradient[part],
+            observation.gradient[part],
             roots[part],
             samples.moving.expression_modes,
         )
@@ -224,7 +228,7 @@ def refine(
     targets = replace(targets, share=targets.share / excess**2)
     unhidden = visible_samples(face_model, samples.vertices, parameters)
     for remaining in reversed(range(settings.iterations)):
-        sighting = look(
+        observation = look(
             samples,
             patches,
             parameters,
@@ -233,7 +237,7 @@ def refine(
             settings=settings,
         )
         equations = NormalEquations.zeros(parameters)
-        add_brightness(equations, samples, sighting, parameters, settings=settings)
+        add_brightness(equations, samples, observation, parameters, settings=settings)
         add_landmarks(equations, model, targets, parameters)
         step = gauss_newton_step(equations, parameters, priors)
         # Over-relaxation; the last step is a plain one, so that it ends at a minimum of its equations.
@@ -248,11 +252,11 @@ def skin_appearance(
     parameters: Parameters,
     *,
     center: tuple[float, float],
-    sighting: Sighting,
+    observation: SkinObservation,
 ) -> SkinAppearance:
     """Light and albedo in colour, from the patches that kept their colour."""
     some = parameters.frames(patches.color_frames)
-    weight = sighting.weight[patches.color_frames]
+    weight = observation.weight[patches.color_frames]
     harmonics = HeadNormals(samples, some.identity).harmonics(some)
     points = samples.moving.points(some.identity, some.expression)
     view = np.array([np.exp(some.log_focal), *center])

@@ -48,9 +48,11 @@ def make_shards(clips: Sequence[Clip], *, workers: int, largest: int) -> list[li
 
     The largest files come first: a long clip that starts last keeps one worker busy and the others idle.
     """
+    # enough for all workers, few enough for a legible graph
     several = min(len(clips), shards_of_run(workers), workers * SHARDS_PER_WORKER)
     shards: list[list[Clip]] = [[] for _ in range(max(several, ceil(len(clips) / largest)))]
     for video in sorted(_videos(clips), key=lambda video: (len(video), _bytes(video)), reverse=True):
+        # greedy, largest video first, into the shortest shard: near enough to equal, and deterministic
         shard = min(shards, key=len)
         if shard and len(shard) + len(video) > largest:
             shards.append(video)

@@ -127,6 +127,7 @@ class Recomputation:
         """Return the clip after the stages that read its source files, taken over from the ledger."""
         for stage_name, key in steps:
             action = read_action(self.store, key)
+            # the first stage that reads no source file is run again, and all stages after it
             if action is None or not set(action.inputs) & set(clip.files):
                 break
             for blob in action.outputs.values():

@@ -28,6 +28,7 @@ def clip_row(clip: Clip, source: Source, split: Split, *, face_model: str) -> Ma
         if name not in ROW_VALUES and name not in source.values
     }
     blobs = {role: clip.blobs[role] for role in PUBLISHED if role in clip.blobs}
+    # the source alone: models and outputs of stages have digests of their own
     own = {role: digest for role, digest in clip.blobs.items() if role in clip.files}
     given: dict[str, Any] = {
         **figures,

@@ -55,6 +55,7 @@ def run_pending(
     def run(part: Sequence[Pending]) -> list[Clip]:
         return _run_part(part, settings=settings, store_root=store_root, progress=progress)
 
+    # one flow run can show about 150 task runs; more than that goes into child flow runs
     total = sum(len(kind.clips) for kind in pending)
     largest = shards_of_run(settings.workers) * settings.shard_clips
     if total <= largest:

@@ -94,6 +94,7 @@ def _advance(group: list[Clip], node: Node, recipe: Recipe, store: Store, worker
     good = [clip for clip in group if not clip.reason]
     action = _work(good, node, recipe, store, worker)
     key = action.key
+    # a timeout or crash may be the fault of the machine; the next build tries it again
     if action.reason not in TRANSIENT:
         record_action(store, action)
     return [clip if clip.reason else _after(clip, action, key, reused=False) for clip in group]
@@ -114,6 +115,7 @@ def _work(clips: list[Clip], node: Node, recipe: Recipe, store: Store, worker: W
             _blame_the_disk(answer, scratch)
         except StorageError as fault:
             raise StorageError(f"store {store.root}: {fault}") from fault
+        # files first, the record afterwards: a record never names a blob that is not there
         outputs = {role: store.put_file(path) for role, path in sorted(answer.files.items())}
     return Action(
         stage=recipe.stage,

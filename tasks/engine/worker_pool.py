@@ -103,6 +103,7 @@ class Worker:
             process.stdin.flush()
         except BrokenPipeError:
             return b""
+        # select and not a blocking read: a native library that hangs must not hang the build
         deadline = time.monotonic() + self._limits.wall_s
         reply = b""
         while not reply.endswith(b"\n"):
@@ -131,12 +132,14 @@ class Worker:
 
     def _limit_memory(self) -> None:
         limit = self._limits.memory_bytes
+        # private memory only: an address-space limit would count mapped model files and CUDA
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
     def _status(self) -> str:
         assert self._process
         code = self._process.wait()
         self._errors.seek(0, os.SEEK_END)
+        # the last line of standard error is what a crashed library said
         self._errors.seek(max(0, self._errors.tell() - 400))
         last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
         return f"exit status {code}" + (f", {last[0]}" if last else "")

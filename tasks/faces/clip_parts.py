@@ -77,6 +77,7 @@ def frame_signature(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     grey = frame[np.ix_(rows, columns)].astype(np.float32).mean(axis=2) / 255
     side = _SAMPLES // _CELLS
     cells = grey.reshape(_CELLS, side, _CELLS, side).swapaxes(1, 2).reshape(_CELLS**2, side**2)
+    # sorted values are the inverse of the cumulative histogram
     return np.sort(cells, axis=1)
 
 
@@ -106,6 +107,7 @@ def shot_starts(changes: Array, jumps: Array, settings: CutSettings) -> NDArray[
     by_picture = _stands_out(changes, settings.contrast)
     by_face = _stands_out(jumps, settings.contrast)
     both = (changes > settings.weak_change) & (jumps > settings.weak_jump)
+    # each must stand out from its surroundings, else a pan or a flickering lamp is a series of cuts
     starts = (by_picture & (changes > settings.strong_change)) | (by_face & (jumps > settings.strong_jump))
     starts |= both & by_picture & by_face
     starts[:1] = False

@@ -67,17 +67,17 @@ def check_facts(
     Raises:
         Rejected: forbidden_format, encrypted, truncated, not_media, no_video, too_large or corrupt.
     """
-    said = "; ".join(facts.complaints[:3])
+    messages = "; ".join(facts.complaints[:3])
     if any(word in line for line in facts.complaints for word in _REFUSED):
-        raise Rejected(Reason.FORBIDDEN_FORMAT, f"its format is not one that is read: {said}")
+        raise Rejected(Reason.FORBIDDEN_FORMAT, f"its format is not one that is read: {messages}")
     if facts.encrypted:
         raise Rejected(Reason.ENCRYPTED, "its tracks are encrypted")
     if missing is not None:
         raise Rejected(Reason.TRUNCATED, missing)
     if not facts.container:
         if starts_as_media:
-            raise Rejected(Reason.CORRUPT, f"it starts as a media file and cannot be opened: {said}")
-        raise Rejected(Reason.NOT_MEDIA, f"no format was recognised: {said}")
+            raise Rejected(Reason.CORRUPT, f"it starts as a media file and cannot be opened: {messages}")
+        raise Rejected(Reason.NOT_MEDIA, f"no format was recognised: {messages}")
     video = facts.first("video")
     if video is None:
         kinds = ", ".join(sorted({track.kind for track in facts.tracks})) or "nothing"
@@ -193,10 +193,10 @@ def reject_complaints(complaints: Sequence[str]) -> None:
     """
     if not complaints:
         return
-    said = "; ".join(complaints[:3])
+    messages = "; ".join(complaints[:3])
     early = any(word in line for line in complaints for word in _ENDS_EARLY)
     raise Rejected(
-        Reason.TRUNCATED if early else Reason.CORRUPT, f"{len(complaints)} messages of ffmpeg: {said}"
+        Reason.TRUNCATED if early else Reason.CORRUPT, f"{len(complaints)} messages of ffmpeg: {messages}"
     )
 
 

@@ -36,11 +36,13 @@ def plan_frames(times_s: Sequence[Fraction], *, start_s: Fraction, end_s: Fracti
         start_s: time of frame 0 on the same clock.
         end_s: end of the last source frame; only whole frames before it are planned.
     """
+    # only whole frames: a last frame that ends early would have too few sound samples
     frames = max(0, math.floor((end_s - start_s + ROUNDING_S) * FRAME_RATE))
     chosen: list[int] = []
     largest = Fraction(0)
     for k in range(frames):
         time = start_s + Fraction(k, FRAME_RATE)
+        # exact fractions: with floats, rounding would decide between two equally near frames
         nearest = bisect.bisect_left(times_s, time)
         if nearest == len(times_s) or (nearest and time - times_s[nearest - 1] <= times_s[nearest] - time):
             nearest -= 1

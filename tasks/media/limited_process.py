@@ -69,10 +69,12 @@ class LimitedProcess:
             bufsize=0,
             process_group=0,
         )
+        # from outside, so that no Python code has to run between fork and exec
         _set_limits(self._process.pid, limits)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 _enlarge(pipe)
+        # messages are read all the time: a full pipe of messages would stop the child
         self._drain = threading.Thread(target=self._collect_messages, daemon=True)
         self._drain.start()
 

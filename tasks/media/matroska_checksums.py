@@ -37,6 +37,7 @@ def check_parts(path: Path, frames: Container[int] | None = None) -> None:
             if kind == _SEGMENT:
                 continue  # its parts follow
             content = file.read(length)
+            # frames are numbered by counting blocks, because clusters state times and not frame numbers
             held = range(first, first + (_blocks(content) if kind == _CLUSTER and frames is not None else 0))
             first = held.stop
             needless = frames is not None and kind == _CLUSTER and not any(each in frames for each in held)
@@ -47,6 +48,7 @@ def check_parts(path: Path, frames: Container[int] | None = None) -> None:
 
 
 def _is_sound(content: bytes, length: int) -> bool:
+    # element id 0xBF with the size 4, then the CRC of the rest in little-endian order
     found = zlib.crc32(memoryview(content)[_CRC_BYTES:]).to_bytes(4, "little")
     return len(content) == length and content[:_CRC_BYTES] == b"\xbf\x84" + found
 
@@ -67,6 +69,7 @@ def _number(file: BinaryIO, *, keep_marker: bool = False) -> int:
         raise MediaFileError(
             f"no Matroska part at byte {file.tell() - 1}, where its CRC would be; rebuild the file"
         )
+    # EBML: the position of the first set bit gives the length; the bit itself belongs to ids only
     more = 8 - head[0].bit_length()
     value = head[0] if keep_marker else head[0] & ((0x80 >> more) - 1)
     return int.from_bytes(bytes([value]) + file.read(more), "big")

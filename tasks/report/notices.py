@@ -75,7 +75,7 @@ def _estimated(published: Sequence[ManifestRow]) -> list[Notice]:
         f"Assumed focal length: in {assumed} of {_clips(len(wild))} the motion does not determine it, and a "
         "prior sets the distance from the camera."
     )
-    return [Notice(before=text) for text, said in ((depth, bool(wild)), (focal, bool(assumed))) if said]
+    return [Notice(before=text) for text, applies in ((depth, bool(wild)), (focal, bool(assumed))) if applies]
 
 
 def _names(

@@ -76,6 +76,7 @@ def collect(store: Store, *, dry_run: bool = False) -> Collected:
         if not dry_run:
             for folder in folders:
                 shutil.rmtree(folder)
+            # records before blobs: a kill in between leaves blobs without a record, never the reverse
             for path in [*builds, *actions, *blobs]:
                 path.unlink()
             clear_temporary(store)
@@ -99,6 +100,7 @@ def _reach_version(store: Store, name: str, number: int, reached: Reached) -> No
     keys = {key for steps in provenance.actions.values() for _, key in steps}
     reached.roots.add(entry.root)
     reached.folders.add(version_folder(store, name, root=entry.root))
+    # intermediate files too, so that the next build finds them
     reached.blobs |= {lock.provenance, *lock.models.values(), *provenance.sizes}
     reached.blobs |= {digest for row in rows for digest in row.blobs.values()}
     for key in keys - reached.actions:

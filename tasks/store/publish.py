@@ -78,11 +78,13 @@ def publish(
     """
     root = merkle_root(rows)
     sizes = _blob_sizes(store, rows)
+    # a damaged latest version has no readable head: it is published again, which restores it
     head = _readable_head(store, name)
     if head and head.root == root and _matches(store, name, head):
         return Published(number=head.number, root=root, changed=False)
     if latest_number(store, name) != base:
         raise _moved(store, name, base)
+    # from here on everything is written before what names it: provenance, folder, then the entry
     provenance = store.put_bytes(_provenance_bytes(actions, sizes))
     lock = Lock(**dict(facts), name=name, root=root, counts=_counts(rows), provenance=provenance.sha256)
     files = {MANIFEST: manifest_bytes(rows), LOCK: _lock_bytes(lock), **pages}
@@ -102,6 +104,7 @@ def _append(store: Store, name: str, *, number: int, root: str, folder: Path) ->
     entry = VersionEntry(number=number, root=root, files=held)
     temporary = write_temporary(store.root / "tmp", seal(entry.model_dump(mode="json")))
     try:
+        # a link fails if the number is taken, so of two publishers exactly one succeeds
         place_new(temporary, entry_path(store, name, number=number))
     except FileExistsError:
         head = _readable_head(store, name)
@@ -118,6 +121,7 @@ def _place_folder(store: Store, name: str, *, root: str, files: Mapping[str, byt
     if _matches(store, name, listed) if listed else _is_whole(store, target, root):
         return target
     if target.exists():
+        # never deleted: somebody may still read it, or want to see what was damaged
         target.rename(store.root / "quarantine" / f"{name}-{target.name}-{secrets.token_hex(4)}")
     with store.scratch() as scratch:
         folder = scratch / target.name
@@ -128,6 +132,7 @@ def _place_folder(store: Store, name: str, *, root: str, files: Mapping[str, byt
         sync_folder(folder)
         _rename_unless_there(folder, target)
     sync_folder(target.parent)
+    # read back what the disk holds: a rename over a failing disk can lose data without an error
     if not _is_whole(store, target, root):
         raise StoreError(f"{target} does not read back to the root {root}; nothing was published")
     return target

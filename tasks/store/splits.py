@@ -39,10 +39,12 @@ def assign_splits(
 ) -> dict[str, Split]:
     """Return the split by subject for these and all previous subjects; a previous subject is never moved."""
     drawn = {subject: _draw(subject, settings) for subject in subjects}
+    # the previous decision wins: a person must never move from train to test
     return {**drawn, **previous}
 
 
 def _draw(subject: str, settings: SplitSettings) -> Split:
+    # file names that are no UTF-8 arrive as surrogates, and are subjects like any other
     named = f"{settings.salt}\0{subject}".encode("utf-8", "surrogatepass")
     # 53 bits, so that the quotient is exact
     share = (int.from_bytes(hashlib.sha256(named).digest()[:8]) >> 11) / 2**53

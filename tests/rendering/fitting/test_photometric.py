@@ -57,16 +57,16 @@ def patches(face_model, clip):
     return collect_patches(frames, clip.landmarks, width=512, height=512, settings=SETTINGS)
 
 
-def sighting(samples, face_model, patches, parameters):
+def observation(samples, face_model, patches, parameters):
     unhidden = visible_samples(face_model, samples.vertices, parameters)
     return look(samples, patches, parameters, center=CENTER, unhidden=unhidden, settings=SETTINGS)
 
 
 def test_the_true_parameters_explain_the_pictures(samples, face_model, patches, clip):
-    true = sighting(samples, face_model, patches, clip.parameters)
+    true = observation(samples, face_model, patches, clip.parameters)
     shifted = replace(clip.parameters, position=clip.parameters.position + np.array([0.01, 0, 0]))
     assert np.median(true.frame_errors()) < 0.02
-    assert np.median(sighting(samples, face_model, patches, shifted).frame_errors()) > 2 * np.median(
+    assert np.median(observation(samples, face_model, patches, shifted).frame_errors()) > 2 * np.median(
         true.frame_errors()
     )
 
@@ -148,8 +148,8 @@ def test_samples_behind_the_nose_are_hidden(samples, face_model, clip):
 
 
 def test_appearance_finds_the_lamp_and_the_colour(samples, face_model, patches, clip):
-    seen = sighting(samples, face_model, patches, clip.parameters)
-    look_of = skin_appearance(samples, patches, clip.parameters, center=CENTER, sighting=seen)
+    seen = observation(samples, face_model, patches, clip.parameters)
+    look_of = skin_appearance(samples, patches, clip.parameters, center=CENTER, observation=seen)
     y, z, x = look_of.lighting[1:4].mean(axis=1)
     assert np.dot([x, y, z], LIGHT) / np.linalg.norm([x, y, z]) > 0.8
     red, green, blue = look_of.lighting[0]
@@ -177,7 +177,7 @@ def test_too_few_frames_are_an_error(clip):
 def test_albedo_is_at_its_best_under_the_weights_of_the_residuals(samples, face_model, patches, clip):
     """Otherwise the pose gives way to what the albedo should have explained."""
     shifted = replace(clip.parameters, rotation=0.9 * clip.parameters.rotation)
-    seen = sighting(samples, face_model, patches, shifted)
+    seen = observation(samples, face_model, patches, shifted)
 
     def pull(sighted):
         weight = robust_roots(seen, seen.residual, settings=SETTINGS) ** 2
